@@ -1,0 +1,1 @@
+"""The platform: launches instances through one contract, measures them, and analyses what was measured."""

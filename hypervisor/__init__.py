@@ -1,0 +1,1 @@
+"""Virtual machines through libvirt, of the same images that the runtime runs."""

@@ -1,0 +1,1 @@
+"""Tables in, plotly pages out: pure functions of a run directory."""
