@@ -1,0 +1,1 @@
+"""A container from request to removal."""

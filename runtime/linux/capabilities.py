@@ -1,0 +1,69 @@
+"""Capabilities: names, the default set of a container, and dropping all others (capabilities(7))."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING
+
+from runtime.linux import constants, syscalls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NAMES = (
+    "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID",
+    "CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN",
+    "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT",
+    "CAP_SYS_PTRACE", "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_RESOURCE",
+    "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE", "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL",
+    "CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND",
+    "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
+)  # fmt: skip
+"""By bit number (include/uapi/linux/capability.h)."""
+
+# What Docker leaves a container by default (docs.docker.com/engine/security, "Linux kernel capabilities").
+DEFAULT = frozenset({
+    "CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD",
+    "CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID",
+    "CAP_SYS_CHROOT",
+})  # fmt: skip
+
+
+class _Header(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+def mask(names: Iterable[str]) -> int:
+    """The names as a bit set; raises `ValueError` for a name that capabilities(7) does not know."""
+    bits = 0
+    for name in names:
+        if name not in NAMES:
+            raise ValueError(f"unknown capability {name!r}")
+        bits |= 1 << NAMES.index(name)
+    return bits
+
+
+def bounding_set() -> int:
+    """The calling thread's own bounding set, as a bit set."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        return next(int(line.split()[1], 16) for line in file if line.startswith("CapBnd:"))
+
+
+def limit_bounding_set(keep: int, held: int) -> int:
+    """Drop from the bounding set, of which ``held`` is left, all that is not in ``keep``: no execve can gain it back.
+
+    Returns what is left. Only what is still held is dropped, so that a launcher that did it once pays it once.
+    """
+    for cap in range(held.bit_length()):
+        if (held & ~keep) >> cap & 1:
+            syscalls.prctl(constants.PR_CAPBSET_DROP, cap)
+    return held & keep
+
+
+def set_caps(effective: int, permitted: int, inheritable: int) -> None:
+    """Set the calling thread's three sets, and leave none ambient."""
+    header = _Header(constants.LINUX_CAPABILITY_VERSION_3, 0)
+    low = (effective & 0xFFFFFFFF, permitted & 0xFFFFFFFF, inheritable & 0xFFFFFFFF)
+    high = (effective >> 32, permitted >> 32, inheritable >> 32)
+    syscalls.capset(header, (ctypes.c_uint32 * 6)(*low, *high))
+    syscalls.prctl(constants.PR_CAP_AMBIENT, constants.PR_CAP_AMBIENT_CLEAR_ALL)

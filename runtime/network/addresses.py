@@ -1,0 +1,106 @@
+"""Addresses for many instances on few bridges: one /24 a bridge, of the range that RFC 2544 sets aside for benchmarks.
+
+198.18.0.0/15 is routed nowhere, so it meets neither the host's own networks nor Docker's, as 172.16/12 or 10/8 might.
+A bridge takes `PORTS` instances: a Linux bridge holds 1,023 (BR_PORT_BITS), but joining one costs time that grows
+with the ports already there.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+RANGE = ipaddress.IPv4Network("198.18.0.0/15")
+PREFIX_LENGTH = 24
+PORTS = 200
+BRIDGES = 1 << (PREFIX_LENGTH - RANGE.prefixlen)
+_FIRST_HOST = 2
+
+
+class AddressError(Exception):
+    """There is no address left, or no such one."""
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeAddress:
+    """The ``number``-th bridge: its name, its address, and the gateway that it is to its instances."""
+
+    number: int
+
+    @property
+    def name(self) -> str:
+        """``tare0``, ``tare1`` …"""
+        return f"tare{self.number}"
+
+    @property
+    def gateway(self) -> str:
+        """The first host address of the bridge's network."""
+        return str(_network(self.number)[1])
+
+    @property
+    def mac(self) -> str:
+        """Fixed: a bridge without one of its own takes its first port's, and loses it again."""
+        return mac_of(self.gateway)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceAddress:
+    """The ``number``-th instance's place: its bridge, address and MAC."""
+
+    number: int
+
+    @property
+    def bridge(self) -> BridgeAddress:
+        """The bridge that it is a port of."""
+        return BridgeAddress(self.number // PORTS)
+
+    @property
+    def address(self) -> str:
+        """Its IPv4 address."""
+        return str(_network(self.number // PORTS)[_FIRST_HOST + self.number % PORTS])
+
+    @property
+    def mac(self) -> str:
+        """Its link-layer address, made from the other."""
+        return mac_of(self.address)
+
+
+def mac_of(address: str) -> str:
+    """``02:42`` (locally administered) and the four bytes of the IPv4 address."""
+    return "02:42:" + ":".join(f"{byte:02x}" for byte in ipaddress.IPv4Address(address).packed)
+
+
+def bridges_for(instances: int) -> tuple[BridgeAddress, ...]:
+    """As many bridges as that many instances need."""
+    needed = -(-instances // PORTS)
+    if needed > BRIDGES:
+        raise AddressError(f"address {instances} instances: {RANGE} has room for {BRIDGES * PORTS}")
+    return tuple(map(BridgeAddress, range(needed)))
+
+
+def _network(number: int) -> ipaddress.IPv4Network:
+    if not 0 <= number < BRIDGES:
+        raise AddressError(f"address bridge {number}: {RANGE} has room for {BRIDGES}")
+    return ipaddress.IPv4Network((int(RANGE.network_address) + (number << (32 - PREFIX_LENGTH)), PREFIX_LENGTH))
+
+
+class AddressPool:
+    """Hands out the lowest free instance address, and takes it back."""
+
+    def __init__(self) -> None:
+        self._free: list[int] = []
+        self._next = 0
+
+    def acquire(self) -> InstanceAddress:
+        """An address that nobody holds; raises `AddressError` when there is none."""
+        if self._free:
+            self._free.sort(reverse=True)
+            return InstanceAddress(self._free.pop())
+        if self._next >= BRIDGES * PORTS:
+            raise AddressError(f"address an instance: all {BRIDGES * PORTS} of {RANGE} are taken")
+        self._next += 1
+        return InstanceAddress(self._next - 1)
+
+    def release(self, address: InstanceAddress) -> None:
+        """Take it back."""
+        self._free.append(address.number)

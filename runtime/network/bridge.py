@@ -1,0 +1,96 @@
+"""Bridges that carry our label: an alias ``tare:RUN`` on the link. What lacks it is never touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runtime.network.addresses import PREFIX_LENGTH, RANGE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runtime.network.addresses import BridgeAddress
+
+_LABEL = "tare:"
+_EEXIST = 17
+
+
+class NetworkError(Exception):
+    """A link could not be made; ``taken`` if because one of that name is there already."""
+
+    def __init__(self, message: str, *, taken: bool = False) -> None:
+        super().__init__(message)
+        self.taken = taken
+
+
+def create_bridge(bridge: BridgeAddress, run_id: str) -> int:
+    """Make the bridge, with its address, up and labelled; its interface index."""
+    from pyroute2 import IPRoute, NetlinkError  # noqa: PLC0415 - 0.3 s, and only where it is used
+
+    with IPRoute() as ipr:
+        try:
+            ipr.link("add", ifname=bridge.name, kind="bridge", address=bridge.mac, br_forward_delay=0, br_stp_state=0)
+            index: int = ipr.link_lookup(ifname=bridge.name)[0]
+            ipr.link("set", index=index, ifalias=_LABEL + run_id)
+        except NetlinkError as error:
+            raise NetworkError(f"create bridge {bridge.name}: {error.args[1]}", taken=error.code == _EEXIST) from error
+        Path(f"/proc/sys/net/ipv6/conf/{bridge.name}/disable_ipv6").write_text("1", encoding="ascii")
+        ipr.addr("add", index=index, address=bridge.gateway, prefixlen=PREFIX_LENGTH)
+        ipr.link("set", index=index, state="up")
+    return index
+
+
+def add_neighbour(bridge_index: int, address: str, mac: str) -> None:
+    """A permanent entry for an instance that is not a container (those bring theirs along)."""
+    from pyroute2 import IPRoute  # noqa: PLC0415
+
+    with IPRoute() as ipr:
+        ipr.neigh("replace", dst=address, lladdr=mac, ifindex=bridge_index, state="permanent")
+
+
+def labelled_links(run_id: str | None = None) -> tuple[str, ...]:
+    """Names of the links that carry our label: of one run, or of any."""
+    wanted = _LABEL if run_id is None else _LABEL + run_id
+    return tuple(name for name, alias in _links() if alias == wanted or (run_id is None and alias.startswith(wanted)))
+
+
+def delete_links(names: tuple[str, ...]) -> None:
+    """Delete links by name; one that has gone is no error."""
+    from pyroute2 import IPRoute, NetlinkError  # noqa: PLC0415
+
+    with IPRoute() as ipr:
+        for name in names:
+            for index in ipr.link_lookup(ifname=name):
+                try:
+                    ipr.link("del", index=index)
+                except NetlinkError as error:
+                    raise NetworkError(f"delete link {name}: {error.args[1]}") from error
+
+
+def routed_elsewhere() -> str | None:
+    """The host's own route into our range, in words; None where nobody else uses it."""
+    from pyroute2 import IPRoute  # noqa: PLC0415
+
+    ours = set(labelled_links())
+    with IPRoute() as ipr:
+        names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in ipr.get_links()}
+        for route in ipr.get_routes(family=2, table=254):
+            destination, name = route.get_attr("RTA_DST"), names.get(route.get_attr("RTA_OIF"), "?")
+            if destination and name not in ours and _overlaps(destination, route["dst_len"]):
+                return f"{destination}/{route['dst_len']} via {name}"
+    return None
+
+
+def _overlaps(destination: str, length: int) -> bool:
+    import ipaddress  # noqa: PLC0415
+
+    return ipaddress.IPv4Network((destination, length), strict=False).overlaps(RANGE)
+
+
+def _links() -> Iterator[tuple[str, str]]:
+    from pyroute2 import IPRoute  # noqa: PLC0415
+
+    with IPRoute() as ipr:
+        for link in ipr.get_links():
+            yield link.get_attr("IFLA_IFNAME"), link.get_attr("IFLA_IFALIAS") or ""

@@ -1,0 +1,1 @@
+"""The launcher: one small process that forks, supervises and reaps every container."""

@@ -1,0 +1,228 @@
+"""The launcher: a small single-threaded process that forks every container, supervises them by pidfd, and reaps them.
+
+It is started before anything is timed and loads nothing but the standard library's core, because a fork costs what
+the parent's page tables weigh. There is one launcher for all containers, and no process of ours per container. When
+its client goes away, however that happens, it removes everything that it made and ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runtime.cgroups.cgroup import Cgroup
+from runtime.cgroups.hierarchy import CgroupError, host_hierarchy
+from runtime.linux import capabilities, constants, syscalls
+from runtime.process import clone, messages
+from runtime.process.enter import enter
+from runtime.process.init import InitContext, chroot_and_execute, init
+from runtime.rootfs.plan import plan_rootfs
+
+if TYPE_CHECKING:
+    from runtime.spec.container import ContainerSpec
+
+# The cgroup namespace comes later, once the child is in its group.
+_NAMESPACES = (
+    constants.CLONE_NEWPID
+    | constants.CLONE_NEWNS
+    | constants.CLONE_NEWUTS
+    | constants.CLONE_NEWIPC
+    | constants.CLONE_NEWNET
+)
+
+
+@dataclass(slots=True)
+class Supervised:
+    """A process that we started; ``exit_status`` is None while it runs."""
+
+    pid: int
+    pidfd: int
+    cgroup: Cgroup | None = None
+    directory: str | None = None
+    exit_status: int | None = None
+
+
+class Launcher:
+    """Answers one client until it goes away."""
+
+    def __init__(self, channel: socket.socket, mountpoint: str, bounds: int) -> None:
+        self._channel = channel
+        self._mountpoint = mountpoint
+        self._hierarchy = None if mountpoint == "" else host_hierarchy()
+        self._bounding_set = capabilities.limit_bounding_set(bounds, capabilities.bounding_set())
+        self._null_fd = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        self._processes: dict[str, Supervised] = {}
+        self._by_pidfd: dict[int, Supervised] = {}
+        self._epoll = select.epoll()
+        self._epoll.register(channel, select.EPOLLIN)
+
+    def serve(self) -> None:
+        """Answer requests and reap until the client closes its end; then remove everything."""
+        try:
+            while True:
+                for fd, _ in self._epoll.poll():
+                    if fd == self._channel.fileno():
+                        self._answer()
+                    elif fd in self._by_pidfd:  # not removed by an answer just given
+                        self._reap(self._by_pidfd[fd])
+        except EOFError:
+            pass
+        finally:
+            for name in list(self._processes):
+                with contextlib.suppress(OSError, CgroupError):
+                    self._remove(name)
+
+    def _answer(self) -> None:
+        request, fds = messages.receive(self._channel)
+        try:
+            reply = self._handle(request, fds)
+        except (OSError, CgroupError, clone.LaunchError) as error:
+            reply = messages.Refused(str(error))
+        finally:
+            for fd in fds:
+                os.close(fd)
+        messages.send(self._channel, reply)
+
+    def _handle(self, request: messages.Request, fds: list[int]) -> messages.Reply:
+        match request:
+            case messages.Launch():
+                return self._launch(request.spec)
+            case messages.Spawn():
+                return self._spawn(request)
+            case messages.Exec():
+                return self._exec(request, fds)
+            case messages.Signal():
+                return self._signal(request)
+            case messages.Query():
+                return self._query(request.id)
+            case messages.Remove():
+                self._remove(request.id)
+                return messages.Done()
+
+    def _known(self, name: str) -> Supervised:
+        try:
+            return self._processes[name]
+        except KeyError:
+            raise clone.LaunchError(f"find {name}: no process of this name") from None
+
+    def _query(self, name: str) -> messages.Reply:
+        supervised = self._known(name)
+        self._reap(supervised, os.WNOHANG)  # the asker may have seen the end before we have
+        return messages.Status(supervised.pid, supervised.exit_status)
+
+    def _launch(self, spec: ContainerSpec) -> messages.Reply:
+        if self._hierarchy is None:
+            return messages.Refused("launch a container: this launcher was started for plain processes")
+        cgroup = Cgroup(self._hierarchy, spec.cgroup)
+        with contextlib.ExitStack() as undo:
+            os.mkdir(spec.directory, 0o700)
+            undo.callback(shutil.rmtree, spec.directory, ignore_errors=True)
+            os.mkdir(spec.rootfs.upper, 0o755)  # its mode is that of the container's /
+            os.mkdir(spec.rootfs.work, 0o700)
+            cgroup.create(spec.resources)
+            undo.callback(cgroup.remove)
+            child = self._clone(spec, cgroup)
+            undo.pop_all()
+        return self._supervise(spec.id, Supervised(child.pid, child.pidfd, cgroup, spec.directory))
+
+    def _clone(self, spec: ContainerSpec, cgroup: Cgroup) -> clone.Child:
+        with contextlib.ExitStack() as stack:
+            entrance = stack.enter_context(cgroup.entrance())
+            unified = cgroup.hierarchy.version == 2
+            context = InitContext(
+                process=spec.process,
+                hostname=spec.hostname,
+                tasks_fds=() if unified else entrance,
+                log_fd=_open_log(stack, spec.log_path),
+                null_fd=self._null_fd,
+                host_netlink=_open_netlink(stack) if spec.network else None,
+                network=spec.network,
+                rootfs=plan_rootfs(spec.rootfs, self._mountpoint),
+                bounding_set=self._bounding_set,
+            )
+            return clone.spawn(lambda at: init(context, at), _NAMESPACES, entrance[0] if unified else None)
+
+    def _spawn(self, request: messages.Spawn) -> messages.Reply:
+        with contextlib.ExitStack() as stack:
+            log = _open_log(stack, request.log_path)
+            child = clone.spawn(lambda at: chroot_and_execute(request, self._null_fd, log, self._bounding_set, at))
+        return self._supervise(request.id, Supervised(child.pid, child.pidfd))
+
+    def _exec(self, request: messages.Exec, fds: list[int]) -> messages.Reply:
+        target = self._known(request.id)
+        if target.cgroup is None or target.exit_status is not None:
+            return messages.Refused(f"execute in {request.id}: not a running container")
+        child = enter(target.pidfd, target.cgroup, request.process, (self._null_fd, *fds), self._bounding_set)
+        return self._supervise(request.exec_id, Supervised(child.pid, child.pidfd))
+
+    def _supervise(self, name: str, supervised: Supervised) -> messages.Reply:
+        self._processes[name] = supervised
+        self._by_pidfd[supervised.pidfd] = supervised
+        self._epoll.register(supervised.pidfd, select.EPOLLIN)
+        return messages.Started(supervised.pid)
+
+    def _signal(self, request: messages.Signal) -> messages.Reply:
+        supervised = self._processes.get(request.id)
+        if supervised is not None and supervised.exit_status is None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(supervised.pidfd, request.signal)
+        return messages.Done()
+
+    def _reap(self, supervised: Supervised, options: int = 0) -> None:
+        """Collect the exit status of a process that has ended, or (without WNOHANG) is about to."""
+        if supervised.exit_status is not None:
+            return
+        result = os.waitid(os.P_PIDFD, supervised.pidfd, os.WEXITED | options)
+        if result is None:
+            return
+        supervised.exit_status = result.si_status + (0 if result.si_code == os.CLD_EXITED else 128)
+        self._epoll.unregister(supervised.pidfd)
+        del self._by_pidfd[supervised.pidfd]
+        os.close(supervised.pidfd)
+
+    def _remove(self, name: str) -> None:
+        supervised = self._processes.get(name)
+        if supervised is None:
+            return
+        if supervised.exit_status is None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(supervised.pidfd, signal.SIGKILL)
+            self._reap(supervised)
+        if supervised.cgroup is not None:
+            supervised.cgroup.remove()
+        if supervised.directory is not None:
+            shutil.rmtree(supervised.directory, ignore_errors=True)
+        del self._processes[name]
+
+
+def _open_log(stack: contextlib.ExitStack, path: str) -> int:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    stack.callback(os.close, fd)
+    return fd
+
+
+def _open_netlink(stack: contextlib.ExitStack) -> socket.socket:
+    """A route socket of the host's namespace, for the child to take along into its own."""
+    return stack.enter_context(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE))
+
+
+def main() -> None:
+    """Serve on the inherited socket: ``launcher FD MOUNTPOINT CAPABILITIES``.
+
+    An empty mount point is for plain processes only. The capabilities, a bit set, bound all that is ever launched.
+    """
+    # Orphans of a container that leaves its init behind come to us, not to the host's init.
+    syscalls.prctl(constants.PR_SET_CHILD_SUBREAPER, 1)
+    os.umask(0o022)
+    os.chdir("/")
+    fd = int(sys.argv[1])
+    os.set_inheritable(fd, False)  # noqa: FBT003 - the standard library's own
+    with socket.socket(fileno=fd) as channel:
+        Launcher(channel, sys.argv[2], int(sys.argv[3])).serve()

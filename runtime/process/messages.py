@@ -1,0 +1,109 @@
+"""What is said between a client and its launcher: one request, one reply.
+
+Values of Python's own, pickled: the only two ends are a process and the child that it started itself, joined by a
+socket pair that has no name.
+"""
+
+from __future__ import annotations
+
+import pickle
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runtime.spec.container import ContainerSpec, Process
+
+_MESSAGE_BYTES = 1 << 17
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Make a container and start it. Reply: `Started`."""
+
+    spec: ContainerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Start a process of the host, with no container round it but a root directory. Reply: `Started`."""
+
+    id: str
+    root: str
+    process: Process
+    log_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exec:
+    """Start another process in a running container; stdout and stderr come as descriptors. Reply: `Started`."""
+
+    id: str
+    exec_id: str
+    process: Process
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Send a signal to the first process. Reply: `Done`, also when it has gone."""
+
+    id: str
+    signal: int
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Ask how a process is. Reply: `Status`."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Kill what still runs and release everything. Reply: `Done`, also when there is nothing of this id."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The process has executed."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """``exit_status`` is None while it runs, and 128+n when signal n ended it."""
+
+    pid: int
+    exit_status: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It is so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It could not be done; nothing is left of the attempt."""
+
+    reason: str
+
+
+Request = Launch | Spawn | Exec | Signal | Query | Remove
+Reply = Started | Status | Done | Refused
+
+
+def send(channel: socket.socket, message: Request | Reply, fds: tuple[int, ...] = ()) -> None:
+    """Send one message, whole."""
+    socket.send_fds(channel, [pickle.dumps(message)], fds)
+
+
+def receive(channel: socket.socket) -> tuple[Any, list[int]]:
+    """The next message and its descriptors; raises `EOFError` when the other end has gone."""
+    data, fds, _flags, _address = socket.recv_fds(channel, _MESSAGE_BYTES, 2)
+    if not data:
+        raise EOFError
+    return pickle.loads(data), fds  # noqa: S301 - from our own parent or child only, see above

@@ -1,0 +1,94 @@
+"""The default root of a container, as data: what is mounted, made, masked and made read-only, in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runtime.linux.constants import (
+    MS_BIND,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_PRIVATE,
+    MS_RDONLY,
+    MS_REC,
+    MS_REMOUNT,
+)
+from runtime.rootfs.operations import Device, Mask, Mount, Operation, PivotRoot, Symlink
+
+if TYPE_CHECKING:
+    from runtime.spec.container import Rootfs
+
+_QUIET = MS_NOSUID | MS_NODEV | MS_NOEXEC
+
+# OCI runtime-spec, config-linux.md, "Default Devices".
+_DEVICES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0))
+_LINKS = (
+    ("/proc/self/fd", "/dev/fd"),
+    ("/proc/self/fd/0", "/dev/stdin"),
+    ("/proc/self/fd/1", "/dev/stdout"),
+    ("/proc/self/fd/2", "/dev/stderr"),
+    ("pts/ptmx", "/dev/ptmx"),
+)
+
+# What tells of, or reaches, the host: the same paths that Docker hides, and the CPU interrupt counters.
+MASKED_PATHS = (
+    "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+    "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+)  # fmt: skip
+READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+
+_DEVPTS = "newinstance,ptmxmode=0666,mode=0620,gid=5"
+
+# Read-only, empty, and already there once /dev is: what masked directories show.
+_EMPTY = "/dev/.empty"
+
+
+def plan_rootfs(rootfs: Rootfs, mountpoint: str) -> tuple[Operation, ...]:
+    """Everything from a fresh copy of the host's mounts to the container's root, in order.
+
+    The pivot comes before any mount whose target the image names, so that a symlink in the image leads nowhere but
+    into the image. No device of the host can be reached without a device controller: the root has ``nodev``, and /dev
+    is read-only once it is filled.
+    """
+    return (
+        Mount(None, "/", None, MS_REC | MS_PRIVATE),
+        Mount("overlay", mountpoint, "overlay", MS_NODEV, overlay_options(rootfs)),
+        PivotRoot(mountpoint),
+        Mount("proc", "/proc", "proc", _QUIET, make_target=True),
+        *_plan_dev(),
+        Mount("sysfs", "/sys", "sysfs", _QUIET | MS_RDONLY, make_target=True),
+        *(Mask(path, _EMPTY) for path in MASKED_PATHS),
+        *(step for path in READONLY_PATHS for step in _plan_readonly(path)),
+        Mount(None, "/dev", None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC),
+    )
+
+
+def overlay_options(rootfs: Rootfs) -> str:
+    """The overlay's data string; overlayfs wants the top layer first (Documentation/filesystems/overlayfs.rst)."""
+    lower = ":".join(_escape(path) for path in reversed(rootfs.lower))
+    return f"lowerdir={lower},upperdir={_escape(rootfs.upper)},workdir={_escape(rootfs.work)}"
+
+
+def _escape(path: str) -> str:
+    return "".join(f"\\{character}" if character in "\\:," else character for character in path)
+
+
+def _plan_dev() -> tuple[Operation, ...]:
+    return (
+        Mount("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=64k", make_target=True),
+        *(Device(f"/dev/{name}", major, minor) for name, major, minor in _DEVICES),
+        *(Symlink(target, path) for target, path in _LINKS),
+        Mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, _DEVPTS, make_target=True),
+        Mount("tmpfs", "/dev/shm", "tmpfs", _QUIET, "mode=1777,size=64m", make_target=True),  # noqa: S108 - its name
+        Mount("mqueue", "/dev/mqueue", "mqueue", _QUIET, make_target=True),
+        Mount("tmpfs", _EMPTY, "tmpfs", _QUIET | MS_RDONLY, "mode=555,size=4k", make_target=True),
+    )
+
+
+def _plan_readonly(path: str) -> tuple[Operation, Operation]:
+    return (
+        Mount(path, path, None, MS_BIND | MS_REC, optional=True),
+        Mount(None, path, None, MS_REMOUNT | MS_BIND | MS_RDONLY | _QUIET, optional=True),
+    )
