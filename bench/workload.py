@@ -158,6 +158,16 @@ class Requirement:
         return max(0.0, (self.available - self.fixed) / self.per_instance)
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a driver's instances are best started on this host: ``slots`` at once, each slot taken until its instance
+    has been accepted, or, where booting goes on and keeps a processor busy, ``until_answer``.
+    """
+
+    slots: int = 1
+    until_answer: bool = False
+
+
 class Instance(Protocol):
     """One running box with the workload in it."""
 
@@ -198,6 +208,10 @@ class Driver(Protocol):
     @property
     def name(self) -> str:
         """``container``, ``vm``, ``process`` … as it appears in results."""
+
+    @property
+    def pace(self) -> Pace:
+        """How to start many."""
 
     def requirements(self, spec: WorkloadSpec) -> tuple[Requirement, ...]:
         """What instances of ``spec`` consume of this host; raises `HostCannot`. Changes nothing."""

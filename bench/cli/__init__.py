@@ -1,0 +1,1 @@
+"""The `bench` command, and the only place where everything is put together."""

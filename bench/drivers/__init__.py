@@ -1,0 +1,1 @@
+"""Drivers: one file per kind of box, each fulfilling the contract of `bench.workload`."""

@@ -1,0 +1,57 @@
+"""The run's network: labelled bridges, shared by every driver whose instances have an address of their own."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from bench.workload import HostCannot
+from runtime.network.addresses import AddressPool, InstanceAddress, bridges_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class RunNetwork:
+    """As many bridges as ``capacity`` instances need, made when the first is asked for, removed on `close`."""
+
+    def __init__(self, run_id: str, capacity: int) -> None:
+        self.run_id = run_id
+        self.capacity = capacity
+        self.pool = AddressPool()
+        self._indices: list[int] = []
+        self._stack = ExitStack()
+
+    def open(self) -> None:
+        """Make the bridges. Idempotent."""
+        from runtime.network import bridge  # noqa: PLC0415 - pyroute2 is loaded where it is used
+
+        if self._indices:
+            return
+        elsewhere = bridge.routed_elsewhere()
+        if elsewhere:
+            raise HostCannot(f"use 198.18.0.0/15 for instances: the host routes {elsewhere}", "remove that route first")
+        # Deleting by label takes the instances' links along with the bridges.
+        self._stack.callback(lambda: bridge.delete_links(bridge.labelled_links(self.run_id)))
+        for wanted in bridges_for(self.capacity):
+            try:
+                self._indices.append(bridge.create_bridge(wanted, self.run_id))
+            except bridge.NetworkError as error:
+                hint = f"a link {wanted.name} is there that is not ours: ip link delete {wanted.name}, or rename it"
+                raise HostCannot(str(error), hint if error.taken else "") from error
+
+    def bridge_index(self, address: InstanceAddress) -> int:
+        """The interface index of the instance's bridge."""
+        return self._indices[address.bridge.number]
+
+    def announce(self, addresses: Sequence[InstanceAddress]) -> None:
+        """Permanent neighbour entries for instances that do not bring their own."""
+        from runtime.network import bridge  # noqa: PLC0415
+
+        for address in addresses:
+            bridge.add_neighbour(self.bridge_index(address), address.address, address.mac)
+
+    def close(self) -> None:
+        """Remove the bridges, and any link of an instance that is still a port of one. Idempotent."""
+        self._indices.clear()
+        self._stack.close()

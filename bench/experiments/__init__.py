@@ -1,0 +1,1 @@
+"""Experiments: what is launched, in which order, and what is read when."""

@@ -1,0 +1,263 @@
+"""Carries out a plan: launches, probes, reads, tears down. Knows drivers only by their contract.
+
+In a timed region nothing is printed, logged or parsed; samples are appended when a step is over. The clock is the
+host's CLOCK_MONOTONIC, in nanoseconds, everywhere.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from bench.meters import MEMINFO_METRICS, Settling, settle
+from bench.metrics import METRICS
+from bench.probe import Answer, Prober
+from bench.results import Sample
+from bench.workload import Driver, Instance, State, WorkloadError, WorkloadSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bench.results import Plan, RunWriter, TreatmentPlan
+
+_NS_PER_MS = 1_000_000
+_RECHECK_S = 10.0
+
+
+class Progress(Protocol):
+    """Told what happens, outside timed regions."""
+
+    def treatment(self, block: int, driver: str, count: int) -> None:
+        """A treatment begins."""
+
+    def running(self, count: int, failed: int) -> None:
+        """So many instances have been launched, and so many of them failed."""
+
+    def phase(self, name: str) -> None:
+        """What is being done now, in a word or two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long an instance may take until its first answer."""
+
+    answer_s: float
+
+
+@dataclass(slots=True)
+class Launched:
+    """One request and what became of it; times are None where the instance did not get that far."""
+
+    instance: Instance | None
+    name: str
+    running: int
+    requested_at_ns: int
+    accepted_at_ns: int | None = None
+    watch: Future[Answer] | None = None
+    answer: Answer | None = None
+    problem: str = ""
+
+    def await_answer(self) -> None:
+        """Wait for the probe's verdict, if it was ever set on this instance."""
+        if self.watch is not None:
+            self.answer = self.watch.result()
+            self.problem = self.answer.problem
+
+
+class Harness:
+    """Runs every treatment of a plan, block by block."""
+
+    def __init__(
+        self,
+        drivers: Mapping[str, Driver],
+        spec: WorkloadSpec,
+        writer: RunWriter,
+        progress: Progress,
+        timeouts: Timeouts,
+    ) -> None:
+        self._drivers = drivers
+        self._spec = spec
+        self._writer = writer
+        self._progress = progress
+        self._timeouts = timeouts
+
+    def run(self, plan: Plan) -> None:
+        """Prepare every driver, untimed, then carry out the blocks in their order."""
+        for treatment in plan.treatments:
+            self._progress.phase(f"preparing {treatment.driver}")
+            self._writer.event("prepare", driver=treatment.driver)
+            self._drivers[treatment.driver].prepare(self._spec)
+        by_name = {treatment.driver: treatment for treatment in plan.treatments}
+        with Prober() as prober:
+            for block, order in enumerate(plan.order):
+                for name in order:
+                    ramp = Ramp(self._drivers[name], by_name[name], block, self._writer, self._progress, prober)
+                    ramp.run(self._timeouts)
+
+
+class Ramp:
+    """One treatment of one block: up in steps of N, memory read at each, everything read at the top, and down."""
+
+    def __init__(
+        self, driver: Driver, plan: TreatmentPlan, block: int, writer: RunWriter, progress: Progress, prober: Prober
+    ) -> None:
+        self._driver = driver
+        self._plan = plan
+        self._block = block
+        self._writer = writer
+        self._progress = progress
+        self._prober = prober
+        self._launched: list[Launched] = []
+
+    def run(self, timeouts: Timeouts) -> None:
+        """Whatever happens on the way up, what was launched is taken down."""
+        self._progress.treatment(self._block, self._plan.driver, self._plan.count)
+        self._writer.event("treatment", block=self._block, driver=self._plan.driver, count=self._plan.count)
+        with ExitStack() as stack:
+            stack.callback(self._tear_down)
+            pool = stack.enter_context(ThreadPoolExecutor(self._driver.pace.slots, thread_name_prefix=self._plan.driver))
+            active_ns = 0
+            self._read_memory(0)
+            for step in self._plan.steps[1:]:
+                active_ns += self._climb(step, pool, timeouts)
+                self._read_memory(len(self._alive()))
+            self._record("fleet_answer", active_ns / _NS_PER_MS, outcome="failed" if self._failed() else "ok")
+            self._read_instances()
+            self._recheck()
+            self._keep_failed()
+
+    def _climb(self, step: int, pool: ThreadPoolExecutor, timeouts: Timeouts) -> int:
+        """Launch until ``step`` instances have been asked for and have answered; how long that took, in ns."""
+        started = time.monotonic_ns()
+        running = len(self._launched)
+        batch = [Launched(None, self._name(number), running, 0) for number in range(running, step)]
+        self._launched.extend(batch)
+        futures = [pool.submit(self._launch, launched, timeouts) for launched in batch]
+        for future in futures:
+            future.result()
+        for one in batch:
+            one.await_answer()
+        answered = [one.answer.answered_at_ns for one in batch if one.answer and one.answer.answered_at_ns]
+        self._writer.samples(*(sample for one in batch for sample in self._startup_samples(one)))
+        self._progress.running(len(self._launched), self._failed())
+        return max(answered, default=time.monotonic_ns()) - started
+
+    def _launch(self, one: Launched, timeouts: Timeouts) -> None:
+        """Request and acceptance, and the first answer too where the driver's pace asks to wait for it."""
+        one.requested_at_ns = time.monotonic_ns()
+        try:
+            one.instance = self._driver.create(one.name)
+            one.instance.start()
+            one.accepted_at_ns = time.monotonic_ns()
+            one.watch = self._prober.watch(one.instance.endpoint, timeouts.answer_s)
+            if self._driver.pace.until_answer:
+                one.await_answer()
+        except WorkloadError as error:
+            one.problem = str(error)
+
+    def _startup_samples(self, one: Launched) -> tuple[Sample, ...]:
+        if one.problem:
+            self._writer.event("instance_failed", block=self._block, instance=one.name, reason=one.problem)
+        now = time.monotonic_ns()
+        answered_at_ns = one.answer.answered_at_ns if one.answer else None
+        unanswered = "timeout" if one.answer else "failed"
+        return (
+            self._since_request("launch", one, one.accepted_at_ns or now, "ok" if one.accepted_at_ns else "failed"),
+            self._since_request("first_answer", one, answered_at_ns or now, "ok" if answered_at_ns else unanswered),
+        )
+
+    def _since_request(self, metric: str, one: Launched, at_ns: int, outcome: str) -> Sample:
+        value = (at_ns - one.requested_at_ns) / _NS_PER_MS
+        return self._sample(metric, value, at_ns=at_ns, running=one.running, instance=one.name, outcome=outcome)
+
+    def _read_memory(self, running: int) -> None:
+        self._progress.phase(f"reading memory at N = {running}")
+        reading = settle(Settling())
+        if not reading.settled:
+            self._writer.event("not_settled", block=self._block, driver=self._plan.driver, running=running)
+        self._writer.samples(
+            *(
+                self._sample(metric, reading.meminfo[field], running=running)
+                for metric, field in MEMINFO_METRICS.items()
+                if field in reading.meminfo
+            )
+        )
+
+    def _read_instances(self) -> None:
+        self._progress.phase("reading every instance")
+        for one in self._alive():
+            stats = one.stats()
+            values = {
+                "pss": stats.pss_bytes,
+                "rss": stats.rss_bytes,
+                "cgroup": stats.cgroup_bytes,
+                "configured": stats.configured_bytes,
+                "guest_used": stats.guest_used_bytes,
+            }
+            measured = ((metric, value) for metric, value in values.items() if value is not None)
+            self._writer.samples(*(self._sample(metric, value, instance=one.name) for metric, value in measured))
+
+    def _recheck(self) -> None:
+        """With all of them running: does each still answer?"""
+        watches = [self._prober.watch(one.endpoint, _RECHECK_S) for one in self._alive()]
+        answering = sum(1 for watch in watches if watch.result().answered_at_ns is not None)
+        self._record("answering", answering)
+
+    def _keep_failed(self) -> None:
+        for one in self._launched:
+            if one.problem and one.instance is not None:
+                self._writer.log(one.name, one.instance.log())
+
+    def _tear_down(self) -> None:
+        """Remove every instance, several at a time where that is how the driver starts them."""
+        instances = [one.instance for one in self._launched if one.instance is not None]
+        self._progress.phase(f"removing {len(instances)} instances")
+        started = time.monotonic_ns()
+        with ThreadPoolExecutor(self._driver.pace.slots) as pool:
+            for future in [pool.submit(_remove, instance) for instance in instances]:
+                future.result()
+        if instances:
+            self._record("teardown", (time.monotonic_ns() - started) / _NS_PER_MS)
+
+    def _alive(self) -> Sequence[Instance]:
+        running = (one.instance for one in self._launched if one.instance is not None)
+        return [instance for instance in running if instance.state is State.RUNNING]
+
+    def _failed(self) -> int:
+        return sum(1 for one in self._launched if one.problem)
+
+    def _name(self, number: int) -> str:
+        return f"tare-{self._plan.driver}-{self._block}-{number}"
+
+    def _record(self, metric: str, value: float, outcome: str = "ok") -> None:
+        self._writer.samples(self._sample(metric, value, outcome=outcome))
+
+    def _sample(
+        self,
+        metric: str,
+        value: float,
+        *,
+        at_ns: int | None = None,
+        running: int | None = None,
+        instance: str = "",
+        outcome: str = "ok",
+    ) -> Sample:
+        return Sample(
+            taken_at_ns=time.monotonic_ns() if at_ns is None else at_ns,
+            block=self._block,
+            driver=self._plan.driver,
+            running=len(self._launched) if running is None else running,
+            instance=instance,
+            metric=metric,
+            unit=METRICS[metric].unit,
+            value=value,
+            outcome=outcome,
+        )
+
+
+def _remove(instance: Instance) -> None:
+    instance.stop(timeout_s=0)
+    instance.remove()
