@@ -1,0 +1,1 @@
+"""The kernel, thinly: system calls, constants, capabilities, seccomp and procfs."""
