@@ -64,9 +64,9 @@ def extract_layer(
 ) -> None:
     """Extract what ``blob`` yields into the empty ``directory``, verifying it to the last byte on the way.
 
-    ``lowers`` are the directories of the layers below, bottom first: a directory that the archive only implies
-    gets the owner and the mode it has there. Raises `LayerError` and its kinds, `CorruptBlob`, `UnsupportedMedia`;
-    then what is in the directory is worth nothing.
+    ``lowers`` are the directories of the layers below, bottom first: a directory that the archive only
+    implies gets the owner and the mode it has there. Raises `LayerError` and its kinds, `CorruptBlob`,
+    `UnsupportedMedia`; then what is in the directory is worth nothing.
     """
     name = str(layer)
     try:

@@ -102,7 +102,8 @@ class ImageStore:
         entry = target if isinstance(target, Descriptor) else self.descriptor(target)
         entry = replace(entry, annotations={**entry.annotations, REF_NAME: name})
         image = self._load(entry, name)  # nothing gets a name that is not there completely
-        self.layout.update(lambda index: _named(index, entry))
+        if entry not in self._index().manifests:
+            self.layout.update(lambda index: _named(index, entry))
         return image
 
     def untag(self, reference: str) -> None:
