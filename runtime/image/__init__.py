@@ -1,0 +1,1 @@
+"""OCI images: values of the image-spec, a content-addressed store, layers on disk, reproducible builds."""

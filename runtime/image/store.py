@@ -1,0 +1,195 @@
+"""The image store: images by reference or digest, and their layers as directories.
+
+::
+
+    ROOT/images/    an OCI image layout: oci-layout, index.json, blobs/sha256/…
+    ROOT/layers/    sha256-CHAINID/diff: each layer extracted once, on top of those below it
+
+Several processes may use one store. An image's name is in index.json, in the annotation
+org.opencontainers.image.ref.name, as ``name:tag``; so others read the store as ``oci:ROOT/images:name:tag``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from runtime.image.archive import DEFAULT_LIMITS, LayerLimits
+from runtime.image.descriptor import REF_NAME, Descriptor, Platform
+from runtime.image.digest import Digest
+from runtime.image.errors import AmbiguousReference, BlobNotFound, ImageNotFound, InvalidReference
+from runtime.image.layout import ImageLayout
+from runtime.image.manifest import INDEX_TYPES, Index
+from runtime.image.reference import Reference
+from runtime.image.unpack import LayerCache
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from runtime.image.config import ImageConfig
+    from runtime.image.digest import Readable, VerifyingReader
+    from runtime.image.manifest import Manifest
+
+# As many digits as tell it from a short name made of the letters a to f.
+_DIGEST_PREFIX = re.compile(r"(?:sha(?:256|512):)?[0-9a-f]{4,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image of the store. ``digest`` is its manifest's: what the image *is*, whatever it is called."""
+
+    reference: str
+    digest: str
+    manifest: Manifest
+    config: ImageConfig
+
+
+class ImageStore:
+    """The images below one directory; reading changes nothing and does not need the directory to exist."""
+
+    def __init__(self, root: Path, limits: LayerLimits = DEFAULT_LIMITS) -> None:
+        self.root = root
+        self.layout = ImageLayout(root / "images")
+        self._layers = LayerCache(root / "layers", self.layout.blobs, limits)
+        self._platform = Platform.host()
+
+    def resolve(self, reference: str) -> Image:
+        """The image called ``reference``: name[:tag][@digest], a digest, or a prefix of one that is unique.
+
+        A name comes before a digest of the same letters; where a digest is given, it decides. Raises
+        `ImageNotFound`, `AmbiguousReference`, `InvalidReference`, and `StoreError` for a damaged store.
+        """
+        entry = self._find(reference)
+        return self._load(entry, entry.ref_name)
+
+    def images(self) -> tuple[Image, ...]:
+        """All images, by reference; those without a name come first, under their digest."""
+        images = [self._load(entry, entry.ref_name) for entry in self._index().manifests]
+        return tuple(sorted(images, key=lambda image: (":" in image.reference, image.reference)))
+
+    def unpack(self, image: Image) -> tuple[Path, ...]:
+        """The image's layers as directories, bottom layer first; extracted once, then reused."""
+        return self._layers.unpack(image.manifest, image.config)
+
+    def verify(self, image: Image) -> None:
+        """Read every blob of the image through; raises `BlobNotFound` or `CorruptBlob`."""
+        for descriptor in (self.descriptor(image), image.manifest.config, *image.manifest.layers):
+            self.layout.blobs.verify(descriptor)
+
+    def descriptor(self, image: Image) -> Descriptor:
+        """The descriptor of the image's manifest."""
+        digest = Digest.parse(image.digest)
+        path = self.layout.blobs.path(digest)
+        try:
+            return Descriptor(image.manifest.media_type, digest, path.stat().st_size)
+        except FileNotFoundError:
+            raise BlobNotFound(f"read blob {path}: the manifest of {image.reference} is missing") from None
+
+    def put_blob(self, stream: Readable, media_type: str, expected: Descriptor | None = None) -> Descriptor:
+        """Store content; with ``expected``, only if digest and size are the promised ones (`CorruptBlob`)."""
+        self.layout.create()
+        return self.layout.blobs.put(stream, media_type, expected)
+
+    def open_blob(self, descriptor: Descriptor) -> AbstractContextManager[VerifyingReader]:
+        """The content, verified while it is read; raises `BlobNotFound` or `CorruptBlob`."""
+        return self.layout.blobs.open(descriptor)
+
+    def tag(self, reference: str, target: Descriptor | Image) -> Image:
+        """Call the image ``reference`` (name[:tag]); what was called so stays, under its digest only."""
+        name = _tag_name(reference)
+        entry = target if isinstance(target, Descriptor) else self.descriptor(target)
+        entry = replace(entry, annotations={**entry.annotations, REF_NAME: name})
+        image = self._load(entry, name)  # nothing gets a name that is not there completely
+        if entry not in self._index().manifests:
+            self.layout.update(lambda index: _named(index, entry))
+        return image
+
+    def untag(self, reference: str) -> None:
+        """Forget the name; the last one of an image takes the image off the list. Raises `ImageNotFound`."""
+        name = _tag_name(reference)
+
+        def without(index: Index) -> Index:
+            kept = tuple(entry for entry in index.manifests if entry.ref_name != name)
+            if len(kept) == len(index.manifests):
+                raise self._not_found(reference, index)
+            return replace(index, manifests=kept)
+
+        if not self.layout.exists():
+            raise self._not_found(reference, Index(()))
+        self.layout.update(without)
+
+    def _index(self) -> Index:
+        return self.layout.index() if self.layout.exists() else Index(())
+
+    def _load(self, entry: Descriptor, reference: str) -> Image:
+        descriptor = self.layout.manifest_descriptor(entry, self._platform)
+        manifest = self.layout.manifest(descriptor)
+        digest = str(descriptor.digest)
+        return Image(reference or digest, digest, manifest, self.layout.config(manifest))
+
+    def _find(self, reference: str) -> Descriptor:
+        index = self._index()
+        if _DIGEST_PREFIX.fullmatch(reference):
+            # A name may be made of such letters too: try it as one first.
+            return self._named(index, reference) or self._by_digest(index, reference, reference)
+        parsed = Reference.parse(reference)
+        if parsed.digest:
+            return self._by_digest(index, str(parsed.digest), reference)
+        entry = self._named(index, reference)
+        if entry is None:
+            raise self._not_found(reference, index)
+        return entry
+
+    @staticmethod
+    def _named(index: Index, reference: str) -> Descriptor | None:
+        names = (str(Reference.parse(reference)), reference)
+        return next((entry for entry in index.manifests if entry.ref_name in names), None)
+
+    def _by_digest(self, index: Index, prefix: str, reference: str) -> Descriptor:
+        found: dict[Digest, Descriptor] = {}
+        for entry in index.manifests:
+            for descriptor in self._descriptors(entry):
+                if str(descriptor.digest).startswith(prefix) or descriptor.digest.encoded.startswith(prefix):
+                    found.setdefault(descriptor.digest, entry)
+        entries = set(found.values())
+        if not entries:
+            raise self._not_found(reference, index)
+        if len({entry.digest for entry in entries}) > 1:
+            digests = ", ".join(sorted(map(str, found)))
+            raise AmbiguousReference(f"image {reference!r}: several digests begin so: {digests}")
+        return next(iter(found.values()))
+
+    def _descriptors(self, entry: Descriptor) -> tuple[Descriptor, ...]:
+        """The entry, and the manifest it stands for if it is an index."""
+        if entry.media_type not in INDEX_TYPES:
+            return (entry,)
+        return entry, self.layout.manifest_descriptor(entry, self._platform)
+
+    def _not_found(self, reference: str, index: Index) -> ImageNotFound:
+        names = ", ".join(sorted(entry.ref_name for entry in index.manifests if entry.ref_name)) or "none"
+        return ImageNotFound(f"image {reference!r} not found in {self.layout.root}; images there: {names}")
+
+
+def _tag_name(reference: str) -> str:
+    parsed = Reference.parse(reference)
+    if parsed.digest:
+        raise InvalidReference(f"reference {reference!r}: a name for an image cannot hold a digest")
+    return str(parsed)
+
+
+def _named(index: Index, entry: Descriptor) -> Index:
+    """The index with ``entry``: alone under its name, and not beside a nameless entry of the same digest."""
+    others: list[Descriptor] = []
+    for other in index.manifests:
+        unnamed = replace(other, annotations={k: v for k, v in other.annotations.items() if k != REF_NAME})
+        kept = unnamed if other.ref_name == entry.ref_name else other
+        if kept.ref_name or kept.digest != entry.digest:
+            others.append(kept)
+    return replace(index, manifests=(*_without_shadows(others), entry))
+
+
+def _without_shadows(entries: list[Descriptor]) -> list[Descriptor]:
+    named = {entry.digest for entry in entries if entry.ref_name}
+    return [entry for entry in entries if entry.ref_name or entry.digest not in named]

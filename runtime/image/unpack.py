@@ -1,0 +1,80 @@
+"""Layers as directories, each extracted once per chain id (image-spec, config.md, section Layer ChainID)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runtime.image.digest import Digest
+from runtime.image.durable import store_errors, sync_directory
+from runtime.image.layer import Layer, extract_layer
+from runtime.image.lock import locked
+from runtime.image.tree import Tree, remove
+from runtime.linux.syncfs import syncfs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from runtime.image.archive import LayerLimits
+    from runtime.image.blobs import Blobs
+    from runtime.image.config import ImageConfig
+    from runtime.image.manifest import Manifest
+
+_PARTIAL = ".partial"
+
+
+def chain_ids(diff_ids: Iterable[Digest]) -> tuple[Digest, ...]:
+    """For each layer the digest of it *and all below it*."""
+    chain: list[Digest] = []
+    for diff_id in diff_ids:
+        chain.append(Digest.of(f"{chain[-1]} {diff_id}".encode()) if chain else diff_id)
+    return tuple(chain)
+
+
+class LayerCache:
+    """The directory ``root`` of extracted layers; several processes may use it."""
+
+    def __init__(self, root: Path, blobs: Blobs, limits: LayerLimits) -> None:
+        self._root = root
+        self._blobs = blobs
+        self._limits = limits
+
+    def unpack(self, manifest: Manifest, config: ImageConfig) -> tuple[Path, ...]:
+        """The layers' directories, bottom first; a layer that was extracted before is used again."""
+        chain = chain_ids(config.diff_ids)
+        paths = tuple(self._root / f"{chain_id.algorithm}-{chain_id.encoded}" / "diff" for chain_id in chain)
+        if not all(path.is_dir() for path in paths):
+            # The files in layers may be setuid: nobody but root gets near them.
+            with store_errors("create", self._root):
+                self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with store_errors("extract layers below", self._root), locked(self._root):
+                for level, layer in enumerate(map(Layer, manifest.layers, config.diff_ids)):
+                    self._ensure(paths[level], layer, paths[:level])
+        return paths
+
+    def _ensure(self, path: Path, layer: Layer, lowers: Sequence[Path]) -> None:
+        """Extract beside the final place and rename, under the lock: a layer is there whole or not at all."""
+        if path.is_dir():
+            return
+        partial = self._root / _PARTIAL
+        self._remove_partial()
+        (partial / "diff").mkdir(parents=True)
+        try:
+            with self._blobs.open(layer.descriptor) as blob:
+                extract_layer(layer, blob, partial / "diff", lowers, self._limits)
+            _sync(partial)
+            partial.rename(path.parent)
+            sync_directory(self._root)
+        finally:
+            self._remove_partial()
+
+    def _remove_partial(self) -> None:
+        """Remove what this extraction, or one that was killed, has left: whoever holds the lock owns it."""
+        with Tree.at(self._root) as tree:
+            remove(tree.root_fd, _PARTIAL.encode())
+
+
+def _sync(directory: Path) -> None:
+    """Have all files written out before the name that vouches for them; fsync would flush for each."""
+    with Tree.at(directory) as tree:
+        syncfs(tree.root_fd)
