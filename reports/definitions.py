@@ -1,0 +1,92 @@
+"""The figure of definitions: the same instances, and as many answers as there are ways to ask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.analysis.memory import DEFINITIONS
+from bench.analysis.wording import amount, digits, measured
+from reports.axes import SIZES_BYTES
+from reports.dots import Dot, dot_plot
+from reports.figure import Figure, Panel, Table
+from reports.words import NONE, cell, label
+
+if TYPE_CHECKING:
+    from bench.analysis.summary import Summary
+
+_SHORT = {
+    "host_available": "Host, per instance<br>(slope)",
+    "pss": "PSS",
+    "rss": "RSS",
+    "cgroup": "Control group",
+    "configured": "Configured",
+    "guest_used": "Guest's view",
+}
+
+
+def definitions_figure(summary: Summary) -> Figure:
+    """Memory per instance by every definition that was measured."""
+    dots = [
+        Dot(_SHORT[one.metric], treatment.driver, one.estimate.value, one.estimate.low, one.estimate.high,
+            amount(one.estimate.value, "bytes"))
+        for metric in DEFINITIONS
+        for treatment in summary.treatments
+        for one in treatment.definitions
+        if one.metric == metric and one.estimate and one.estimate.value > 0
+    ]
+    return Figure(
+        id="definitions",
+        title=_title(summary),
+        subtitle="Host: slope with interval. All others: median over the instances at full number, with exact rank "
+        "interval, 95 %.",
+        reading="Every row is a published way to say what “memory per instance” means, asked of the same instances. "
+        "Compare treatments within one row only; a ratio between two rows has no meaning.",
+        panels=_panels(dots),
+        tables=(_table(summary),),
+        drivers=tuple(dict.fromkeys(dot.driver for dot in dots)),
+        notes=() if dots else ("No memory was read in this run.",),
+    )
+
+
+def _panels(dots: list[Dot]) -> tuple[Panel, ...]:
+    if not dots:
+        return ()
+    spec, height = dot_plot(dots, "memory per instance", SIZES_BYTES)
+    said = "; ".join(f"{dot.row.replace('<br>', ' ')}, {dot.driver}: {dot.text}" for dot in dots)
+    return (Panel("definitions-plot", "", f"Memory per instance by definition. {said}.", height, spec),)
+
+
+def _title(summary: Summary) -> str:
+    known = {metric: ratio.value for metric, ratio in summary.ratios.items() if ratio}
+    if len(known) < 2:
+        return "What an instance’s memory is depends on who is asked"
+    least, most = min(known, key=lambda metric: known[metric]), max(known, key=lambda metric: known[metric])
+    return (f"A VM has {digits(known[least])} or {digits(known[most])} times a container’s memory, depending on who is "
+            f"asked: {_asked(least)} or {_asked(most)}")
+
+
+def _asked(metric: str) -> str:
+    return {
+        "host_available": "the host", "pss": "the PSS of its processes", "rss": "the RSS of its processes",
+        "cgroup": "its control group", "configured": "its configuration", "guest_used": "its own kernel",
+    }[metric]
+
+
+def _table(summary: Summary) -> Table:
+    drivers = [treatment.driver for treatment in summary.treatments]
+    cells = {
+        (one.metric, treatment.driver): cell(one.estimate, one.missing) + (f", n = {one.estimate.n}" if one.estimate else "")
+        for treatment in summary.treatments
+        for one in treatment.definitions
+    }
+    rows = tuple(
+        (name, *(cells[metric, driver] for driver in drivers), _ratio(summary, metric))
+        for metric, name in DEFINITIONS.items()
+    )
+    columns = ("", *(label(summary, driver) for driver in drivers), "VM to container")
+    return Table("Memory per instance by definition; intervals 95 %, of ratios by seeded bootstrap", columns, rows)
+
+
+def _ratio(summary: Summary, metric: str) -> str:
+    ratio = summary.ratios.get(metric)
+    return measured(ratio) if ratio else NONE

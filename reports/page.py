@@ -1,0 +1,150 @@
+"""The report: one self-contained HTML page made of a run directory and of nothing else."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from bench.analysis.headline import headline_lines
+from bench.analysis.summary import summarise
+from bench.analysis.verdicts import Verdict, bar
+from bench.analysis.wording import amount, interval, listed, measured, named, size
+from bench.loading import load_run
+from bench.metrics import METRICS
+from bench.results import ResultsError
+from reports.application import application_figure
+from reports.capacity import capacity_figure
+from reports.definitions import definitions_figure
+from reports.facts import environment_tables
+from reports.figure import Table
+from reports.growth import growth_figure
+from reports.startup import startup_figure
+from reports.style import style
+from reports.words import NONE, cell, label, value_cell
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+    from bench.analysis.summary import Summary
+    from bench.analysis.treatments import Treatment
+    from bench.analysis.verdicts import Judgement
+
+MARKS = {Verdict.SUPPORTED: "✓", Verdict.REFUTED: "✗", Verdict.INCONCLUSIVE: "≈", Verdict.NOT_TESTABLE: "–"}
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """One treatment's figures on a card at the top."""
+
+    driver: str
+    name: str
+    answered: str
+    rows: tuple[tuple[str, str, str], ...]
+
+
+def write_report(run_dir: Path) -> Path:
+    """Analyse the run directory and write its ``report.html``, whole or not at all; returns the path."""
+    path = run_dir / "report.html"
+    temporary = path.with_suffix(".html.new")
+    text = render(summarise(load_run(run_dir)))
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ResultsError(f"write {path}: {error.strerror}") from error
+    return path
+
+
+def render(summary: Summary) -> str:
+    """The page as text; the same summary gives the same page."""
+    lines = headline_lines(summary)
+    return _templates().get_template("page.html.jinja").render(
+        summary=summary,
+        manifest=summary.manifest,
+        lead=_lead(summary),
+        lines=lines,
+        glances=[_glance(summary, treatment) for treatment in summary.treatments],
+        claims=summary.claims,
+        startup=startup_figure(summary),
+        memory=[growth_figure(summary), definitions_figure(summary), application_figure(summary)],
+        density=capacity_figure(summary),
+        teardown=_teardown(summary),
+        environment=environment_tables(summary),
+        metrics=METRICS.values(),
+        plotly=_plotly(),
+    )
+
+
+def _lead(summary: Summary) -> str:
+    """The answer in one sentence."""
+    ratio = summary.ratios.get("host_available")
+    if ratio:
+        how = summary.virtualisation.adjective if summary.virtualisation else ""
+        article = "An emulated VM" if how.startswith("TCG") else f"A {how}VM"
+        return f"{article} takes {amount(ratio.value, 'times')} the host memory of a container {_range(ratio)}".rstrip()
+    for treatment in summary.treatments:
+        if treatment.memory.estimate:
+            return f"One more {named(treatment.driver)} takes {measured(treatment.memory.estimate)} of the host’s memory"
+    return headline_lines(summary)[0].rstrip(".")
+
+
+def _range(ratio: Any) -> str:  # noqa: ANN401
+    return interval(ratio) if ratio.bounded else ""
+
+
+def _glance(summary: Summary, treatment: Treatment) -> Glance:
+    density = summary.density(treatment.driver)
+    binding = density.binding if density else None
+    median = treatment.first_answer.median()
+    memory = treatment.memory.estimate
+    rows = (
+        ("first answer, median", value_cell(median), cell(median)),
+        ("host memory, each", value_cell(memory), cell(memory, treatment.memory.missing)),
+        ("would fit here", f"{binding.holds:,.0f}" if binding else NONE, f"{binding.resource} binds" if binding else ""),
+    )
+    answered = f"{treatment.answered:,} of {treatment.requested:,} answered"
+    return Glance(treatment.driver, label(summary, treatment.driver), answered, rows)
+
+
+def _teardown(summary: Summary) -> Table:
+    rows = tuple(
+        (label(summary, treatment.driver), cell(treatment.fleet_answer.median()), cell(treatment.teardown.median()),
+         _still_answering(treatment))
+        for treatment in summary.treatments
+    )
+    columns = ("", "until all had answered", "until all were gone", "still answering when all ran")
+    return Table("The fleet as a whole, median over blocks", columns, rows)
+
+
+def _still_answering(treatment: Treatment) -> str:
+    return listed([f"{count:,.0f} of {treatment.per_block:,}" for count in treatment.answering]) or NONE
+
+
+@cache
+def _templates() -> Environment:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FunctionLoader(lambda name: files(__package__).joinpath(name).read_text(encoding="utf-8")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(style=style, label=label, marks=MARKS, bar=bar, cell=cell, value_cell=value_cell, size=size)
+    return environment
+
+
+@cache
+def _plotly() -> Markup:
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    return Markup(get_plotlyjs())  # noqa: S704 - the installed plotly package's own script
