@@ -104,20 +104,22 @@ def killed_runs(roots: Roots) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def refuse_leftovers(roots: Roots) -> None:
+    """Raise `LeftOver` if a killed run left something; call it with the lock held."""
+    killed = killed_runs(roots)
+    if killed:
+        raise LeftOver(f"a killed run left something behind ({', '.join(killed)})")
+
+
 @contextmanager
-def run_context(roots: Roots, run_id: str) -> Iterator[RunContext]:
-    """The lock and the run's directories; both are released on the way out, however that comes."""
-    context = RunContext(run_id, roots)
+def run_directories(context: RunContext) -> Iterator[None]:
+    """The run's own directories; removed on the way out, however that comes."""
     with ExitStack() as stack:
-        stack.enter_context(host_lock(roots))
-        killed = killed_runs(roots)
-        if killed:
-            raise LeftOver(f"a killed run left something behind ({', '.join(killed)})")
         for directory in (context.directory, context.containers):
             stack.callback(remove_run_directory, directory)
             directory.mkdir(parents=True)
         (context.directory / "run.json").write_text(json.dumps({"pid": os.getpid()}), encoding="utf-8")
-        yield context
+        yield
 
 
 def remove_run_directory(directory: Path) -> None:

@@ -7,12 +7,13 @@ host's CLOCK_MONOTONIC, in nanoseconds, everywhere.
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from bench.meters import MEMINFO_METRICS, Settling, settle
+from bench.meters import CALM, MEMINFO_METRICS, Settling, settle
 from bench.metrics import METRICS
 from bench.probe import Answer, Prober
 from bench.results import Sample
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 _NS_PER_MS = 1_000_000
 _RECHECK_S = 10.0
+
+
+Shield = Callable[[], AbstractContextManager[None]]
+"""Makes a context whose inside no interrupt breaks off."""
 
 
 class Progress(Protocol):
@@ -63,8 +68,11 @@ class Launched:
     def await_answer(self) -> None:
         """Wait for the probe's verdict, if it was ever set on this instance."""
         if self.watch is not None:
-            self.answer = self.watch.result()
-            self.problem = self.answer.problem
+            try:
+                self.answer = self.watch.result()
+                self.problem = self.answer.problem
+            except CancelledError:
+                self.problem = "interrupted"
 
 
 class Harness:
@@ -77,25 +85,36 @@ class Harness:
         writer: RunWriter,
         progress: Progress,
         timeouts: Timeouts,
+        shield: Shield = nullcontext,
     ) -> None:
         self._drivers = drivers
         self._spec = spec
         self._writer = writer
         self._progress = progress
         self._timeouts = timeouts
+        self._shield = shield
 
-    def run(self, plan: Plan) -> None:
-        """Prepare every driver, untimed, then carry out the blocks in their order."""
+    def prepare(self, plan: Plan) -> None:
+        """Make ready all that is shared, untimed."""
         for treatment in plan.treatments:
             self._progress.phase(f"preparing {treatment.driver}")
             self._writer.event("prepare", driver=treatment.driver)
             self._drivers[treatment.driver].prepare(self._spec)
+
+    def run(self, plan: Plan) -> None:
+        """Carry out the blocks in their order, with drivers that are prepared."""
         by_name = {treatment.driver: treatment for treatment in plan.treatments}
         with Prober() as prober:
             for block, order in enumerate(plan.order):
                 for name in order:
                     ramp = Ramp(self._drivers[name], by_name[name], block, self._writer, self._progress, prober)
-                    ramp.run(self._timeouts)
+                    with ExitStack() as stack:
+                        stack.callback(self._tear_down, ramp)
+                        ramp.climb(self._timeouts)
+
+    def _tear_down(self, ramp: Ramp) -> None:
+        with self._shield():
+            ramp.tear_down()
 
 
 class Ramp:
@@ -111,31 +130,30 @@ class Ramp:
         self._progress = progress
         self._prober = prober
         self._launched: list[Launched] = []
+        self._stopping = False
+        self._pool = ThreadPoolExecutor(driver.pace.slots, thread_name_prefix=plan.driver)
 
-    def run(self, timeouts: Timeouts) -> None:
-        """Whatever happens on the way up, what was launched is taken down."""
+    def climb(self, timeouts: Timeouts) -> None:
+        """Up, and everything that is read there. However it ends, `tear_down` must follow."""
         self._progress.treatment(self._block, self._plan.driver, self._plan.count)
         self._writer.event("treatment", block=self._block, driver=self._plan.driver, count=self._plan.count)
-        with ExitStack() as stack:
-            stack.callback(self._tear_down)
-            pool = stack.enter_context(ThreadPoolExecutor(self._driver.pace.slots, thread_name_prefix=self._plan.driver))
-            active_ns = 0
-            self._read_memory(0)
-            for step in self._plan.steps[1:]:
-                active_ns += self._climb(step, pool, timeouts)
-                self._read_memory(len(self._alive()))
-            self._record("fleet_answer", active_ns / _NS_PER_MS, outcome="failed" if self._failed() else "ok")
-            self._read_instances()
-            self._recheck()
-            self._keep_failed()
+        active_ns = 0
+        self._read_memory(0)
+        for step in self._plan.steps[1:]:
+            active_ns += self._step(step, timeouts)
+            self._read_memory(len(self._alive()))
+        self._record("fleet_answer", active_ns / _NS_PER_MS, outcome="failed" if self._failed() else "ok")
+        self._read_instances()
+        self._recheck()
+        self._keep_failed()
 
-    def _climb(self, step: int, pool: ThreadPoolExecutor, timeouts: Timeouts) -> int:
+    def _step(self, step: int, timeouts: Timeouts) -> int:
         """Launch until ``step`` instances have been asked for and have answered; how long that took, in ns."""
         started = time.monotonic_ns()
         running = len(self._launched)
         batch = [Launched(None, self._name(number), running, 0) for number in range(running, step)]
         self._launched.extend(batch)
-        futures = [pool.submit(self._launch, launched, timeouts) for launched in batch]
+        futures = [self._pool.submit(self._launch, launched, timeouts) for launched in batch]
         for future in futures:
             future.result()
         for one in batch:
@@ -153,7 +171,9 @@ class Ramp:
             one.instance.start()
             one.accepted_at_ns = time.monotonic_ns()
             one.watch = self._prober.watch(one.instance.endpoint, timeouts.answer_s)
-            if self._driver.pace.until_answer:
+            if self._stopping:
+                one.watch.cancel()
+            elif self._driver.pace.until_answer:
                 one.await_answer()
         except WorkloadError as error:
             one.problem = str(error)
@@ -175,7 +195,7 @@ class Ramp:
 
     def _read_memory(self, running: int) -> None:
         self._progress.phase(f"reading memory at N = {running}")
-        reading = settle(Settling())
+        reading = settle(Settling() if running else CALM)
         if not reading.settled:
             self._writer.event("not_settled", block=self._block, driver=self._plan.driver, running=running)
         self._writer.samples(
@@ -211,8 +231,13 @@ class Ramp:
             if one.problem and one.instance is not None:
                 self._writer.log(one.name, one.instance.log())
 
-    def _tear_down(self) -> None:
-        """Remove every instance, several at a time where that is how the driver starts them."""
+    def tear_down(self) -> None:
+        """Give up what is still starting, then remove every instance, in as many slots as they were started."""
+        self._stopping = True
+        for one in self._launched:
+            if one.watch is not None:
+                one.watch.cancel()
+        self._pool.shutdown(wait=True, cancel_futures=True)
         instances = [one.instance for one in self._launched if one.instance is not None]
         self._progress.phase(f"removing {len(instances)} instances")
         started = time.monotonic_ns()

@@ -42,17 +42,16 @@ class Inventory:
     directories: frozenset[str]
 
 
-def take_inventory(roots: Roots, domains: Callable[[], tuple[frozenset[str], frozenset[str]]] | None) -> Inventory:
-    """The host as it is. ``domains`` lists libvirt's domains and networks; None where the run needs no libvirt."""
-    found_domains, found_networks = domains() if domains else (frozenset[str](), frozenset[str]())
+def take_inventory(roots: Roots) -> Inventory:
+    """The host as it is. Domains are read from the state files of libvirt, so that this needs no libvirt."""
     return Inventory(
         processes=frozenset(_descendants(os.getpid())),
         namespaces=frozenset(_namespaces()),
         mounts=frozenset(_mounts()),
         links=frozenset(f"link {path.name}" for path in Path("/sys/class/net").iterdir()),
         cgroups=frozenset(_cgroups()),
-        domains=found_domains,
-        networks=found_networks,
+        domains=frozenset(f"domain {path}" for path in _xml_files(("qemu", "libvirt/qemu"))),
+        networks=frozenset(f"network {path}" for path in _xml_files(("network", "libvirt/network"))),
         nft_rules=frozenset(_nft_rules()),
         directories=frozenset(_directories(roots)),
     )
@@ -115,6 +114,13 @@ def _cgroups() -> Iterator[str]:
     for mount in (line.split(" ")[4] for line in _read(Path("/proc/self/mountinfo")).splitlines() if " - cgroup" in line):
         for directory, _, _ in os.walk(mount):
             yield f"cgroup {directory}"
+
+
+def _xml_files(places: tuple[str, ...]) -> Iterator[Path]:
+    """Running (/run/libvirt) and defined (/etc/libvirt) domains or networks, as the system's libvirt keeps them."""
+    running, defined = places
+    yield from Path("/run/libvirt", running).glob("*.xml")
+    yield from Path("/etc", defined).glob("*.xml")
 
 
 def _nft_rules() -> Iterator[str]:

@@ -48,6 +48,10 @@ class Settling:
     deadline_s: float = 3.0
 
 
+# Before a treatment: what the one before it left to the kernel to free has to be gone, or it would be taken for ours.
+CALM = Settling(window_s=1.0, readings=10, tolerance_bytes=512 * _KIB, deadline_s=15.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """The last reading, and whether it had settled before the deadline."""

@@ -67,6 +67,7 @@ class ContainerDriver:
         except CgroupError as error:
             raise HostCannot(str(error), "mount cgroup2 on /sys/fs/cgroup") from error
         del spec
+        self.network.check()
         return (
             resources.memory(_ESTIMATE_BYTES),
             resources.pids(per_instance=1, fixed=1),

@@ -22,23 +22,33 @@ class RunNetwork:
         self._indices: list[int] = []
         self._stack = ExitStack()
 
+    def check(self) -> None:
+        """Raise `HostCannot` if a name or an address that the bridges need is taken. Changes nothing."""
+        from runtime.network import bridge  # noqa: PLC0415 - pyroute2 is loaded where it is used
+
+        wanted = bridges_for(self.capacity)
+        taken = bridge.existing_links(tuple(one.name for one in wanted))
+        if taken:
+            ours = set(bridge.labelled_links())
+            hint = "bench clean" if taken[0] in ours else f"rename it or remove it: ip link delete {taken[0]}"
+            raise HostCannot(f"create bridge {taken[0]}: a link of this name is there", hint)
+        elsewhere = bridge.routed_elsewhere(wanted)
+        if elsewhere:
+            raise HostCannot(f"address the instances: the host already routes {elsewhere}", "remove that route first")
+
     def open(self) -> None:
         """Make the bridges. Idempotent."""
-        from runtime.network import bridge  # noqa: PLC0415 - pyroute2 is loaded where it is used
+        from runtime.network import bridge  # noqa: PLC0415
 
         if self._indices:
             return
-        elsewhere = bridge.routed_elsewhere()
-        if elsewhere:
-            raise HostCannot(f"use 198.18.0.0/15 for instances: the host routes {elsewhere}", "remove that route first")
         # Deleting by label takes the instances' links along with the bridges.
         self._stack.callback(lambda: bridge.delete_links(bridge.labelled_links(self.run_id)))
         for wanted in bridges_for(self.capacity):
             try:
                 self._indices.append(bridge.create_bridge(wanted, self.run_id))
             except bridge.NetworkError as error:
-                hint = f"a link {wanted.name} is there that is not ours: ip link delete {wanted.name}, or rename it"
-                raise HostCannot(str(error), hint if error.taken else "") from error
+                raise HostCannot(str(error)) from error
 
     def bridge_index(self, address: InstanceAddress) -> int:
         """The interface index of the instance's bridge."""

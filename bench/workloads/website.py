@@ -37,7 +37,8 @@ CONFIG = ImageConfig(
     user=f"{NOBODY}:{NOBODY}",
     working_dir="/srv/www",
     exposed_ports=(f"{PORT}/tcp",),
-    labels={"org.opencontainers.image.title": "website"},
+    # The second: which argument is the port, for a run as bare processes (bench.drivers.process).
+    labels={"org.opencontainers.image.title": "website", "tare.listen-argument": "3"},
     stop_signal="SIGTERM",
 )
 

@@ -33,9 +33,14 @@ class BridgeAddress:
         return f"tare{self.number}"
 
     @property
+    def network(self) -> ipaddress.IPv4Network:
+        """What it routes."""
+        return _network(self.number)
+
+    @property
     def gateway(self) -> str:
         """The first host address of the bridge's network."""
-        return str(_network(self.number)[1])
+        return str(self.network[1])
 
     @property
     def mac(self) -> str:

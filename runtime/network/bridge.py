@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime.network.addresses import PREFIX_LENGTH, RANGE
+from runtime.network.addresses import PREFIX_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,15 +14,10 @@ if TYPE_CHECKING:
     from runtime.network.addresses import BridgeAddress
 
 _LABEL = "tare:"
-_EEXIST = 17
 
 
 class NetworkError(Exception):
-    """A link could not be made; ``taken`` if because one of that name is there already."""
-
-    def __init__(self, message: str, *, taken: bool = False) -> None:
-        super().__init__(message)
-        self.taken = taken
+    """A link could not be made or deleted."""
 
 
 def create_bridge(bridge: BridgeAddress, run_id: str) -> int:
@@ -34,7 +30,7 @@ def create_bridge(bridge: BridgeAddress, run_id: str) -> int:
             index: int = ipr.link_lookup(ifname=bridge.name)[0]
             ipr.link("set", index=index, ifalias=_LABEL + run_id)
         except NetlinkError as error:
-            raise NetworkError(f"create bridge {bridge.name}: {error.args[1]}", taken=error.code == _EEXIST) from error
+            raise NetworkError(f"create bridge {bridge.name}: {error.args[1]}") from error
         Path(f"/proc/sys/net/ipv6/conf/{bridge.name}/disable_ipv6").write_text("1", encoding="ascii")
         ipr.addr("add", index=index, address=bridge.gateway, prefixlen=PREFIX_LENGTH)
         ipr.link("set", index=index, state="up")
@@ -55,6 +51,12 @@ def labelled_links(run_id: str | None = None) -> tuple[str, ...]:
     return tuple(name for name, alias in _links() if alias == wanted or (run_id is None and alias.startswith(wanted)))
 
 
+def existing_links(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the names that a link of this host has, whoever made it."""
+    present = {name for name, _ in _links()}
+    return tuple(name for name in names if name in present)
+
+
 def delete_links(names: tuple[str, ...]) -> None:
     """Delete links by name; one that has gone is no error."""
     from pyroute2 import IPRoute, NetlinkError  # noqa: PLC0415
@@ -68,8 +70,8 @@ def delete_links(names: tuple[str, ...]) -> None:
                     raise NetworkError(f"delete link {name}: {error.args[1]}") from error
 
 
-def routed_elsewhere() -> str | None:
-    """The host's own route into our range, in words; None where nobody else uses it."""
+def routed_elsewhere(bridges: tuple[BridgeAddress, ...]) -> str | None:
+    """The host's own route into one of these bridges' networks, in words; None where nobody else uses them."""
     from pyroute2 import IPRoute  # noqa: PLC0415
 
     ours = set(labelled_links())
@@ -77,15 +79,11 @@ def routed_elsewhere() -> str | None:
         names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in ipr.get_links()}
         for route in ipr.get_routes(family=2, table=254):
             destination, name = route.get_attr("RTA_DST"), names.get(route.get_attr("RTA_OIF"), "?")
-            if destination and name not in ours and _overlaps(destination, route["dst_len"]):
-                return f"{destination}/{route['dst_len']} via {name}"
+            if destination and name not in ours:
+                taken = IPv4Network((destination, route["dst_len"]), strict=False)
+                if any(taken.overlaps(bridge.network) for bridge in bridges):
+                    return f"{taken} via {name}"
     return None
-
-
-def _overlaps(destination: str, length: int) -> bool:
-    import ipaddress  # noqa: PLC0415
-
-    return ipaddress.IPv4Network((destination, length), strict=False).overlaps(RANGE)
 
 
 def _links() -> Iterator[tuple[str, str]]:

@@ -1,0 +1,221 @@
+"""``bench density``: put the drivers together, run, report."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli.exits import CommandError, Exit
+from bench.cli.progress import make_progress
+from bench.context import Busy, LeftOver, Roots, RunContext, new_run_id
+from bench.drivers.network import RunNetwork
+from bench.experiments.density import Density, Prepared, Request
+from bench.interrupts import Interrupted
+from bench.preflight import describe, readable
+from bench.results import ResultsError
+from bench.workload import HostCannot, WorkloadError, WorkloadSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bench.workload import Driver
+    from runtime.image.store import Image
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_MINIMUM_BYTES = 64 << 20
+_PIDS = 256
+
+
+class Size(click.ParamType[int]):
+    """A size in bytes: ``128MiB``, ``1g``; units are binary."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401
+        """In bytes."""
+        match = _SIZE.fullmatch(str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is not a size such as 128MiB or 1g", param, ctx)
+        return int(float(match[1]) * _UNITS[match[2].lower()])
+
+
+@click.command(name="density")
+@click.option("--containers", type=click.IntRange(min=0), default=200, show_default=True, help="How many containers.")
+@click.option("--vms", type=click.IntRange(min=0), default=10, show_default=True, help="How many virtual machines.")
+@click.option(
+    "--processes",
+    type=click.IntRange(min=0),
+    default=None,
+    help="How many bare processes as a control.  [default: as many as containers]",
+)
+@click.option("-n", "--blocks", type=click.IntRange(min=1), default=1, show_default=True, help="Repeat so many times.")
+@click.option("--image", default="website:1", show_default=True, help="Reference or digest of an image of the store.")
+@click.option("--memory", type=Size(), default="128MiB", show_default=True, help="Limit of a container, RAM of a VM.")
+@click.option("--cpus", type=click.FloatRange(min=0.01), default=1.0, show_default=True, help="Processors of each.")
+@click.option("--seed", type=int, default=None, help="Decides the order of treatments.  [default: drawn, and stored]")
+@click.option("--output", type=click.Path(path_type=Path), default=None, help="Run directory.  [default: runs/ID]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done and what it needs; do nothing.")
+@click.option("-q", "--quiet", is_flag=True, help="No live display.")
+def command(**options: Any) -> int:  # noqa: ANN401 - click's own
+    """Launch containers and virtual machines of one image, measure them, and take all down again.
+
+    Memory is read at several N on the way up, every instance is probed for its first HTTP answer, and afterwards the
+    host is compared with what it was before. Results are in the run directory; report.html opens offline.
+    """
+    roots = Roots()
+    run_id = new_run_id()
+    request = _request(roots, **options)
+    context = RunContext(run_id, roots)
+    network = RunNetwork(run_id, max(request.counts["container"], request.counts["vm"]))
+    experiment = Density(request, context, _drivers(context, request, network), (network,))
+    try:
+        prepared = experiment.preflight()
+        if options["dry_run"]:
+            _show(prepared)
+            return Exit.DONE
+        run_dir = options["output"] or Path("runs", run_id)
+        with make_progress(quiet=options["quiet"] or options["as_json"]) as progress:
+            _run(experiment, prepared, run_dir, progress)
+            progress.phase("writing the report")
+            report = _write_report(run_dir)
+    except HostCannot as error:
+        raise CommandError(str(error), Exit.HOST_CANNOT, error.hint) from error
+    except WorkloadError as error:
+        raise CommandError(str(error), Exit.HOST_CANNOT) from error
+    return _conclude(run_dir, report, as_json=options["as_json"])
+
+
+def _request(roots: Roots, **options: Any) -> Request:  # noqa: ANN401
+    counts = {
+        "container": options["containers"],
+        "vm": options["vms"],
+        "process": options["containers"] if options["processes"] is None else options["processes"],
+    }
+    if not any(counts.values()):
+        raise click.UsageError("nothing to launch: --containers, --vms and --processes are all 0")
+    if options["memory"] < _MINIMUM_BYTES:
+        raise click.BadParameter("a guest does not boot in less than 64 MiB", param_hint="--memory")
+    image = _resolve(roots, options["image"])
+    spec = WorkloadSpec(image, options["memory"], options["cpus"], _PIDS, _port(image))
+    seed = secrets.randbits(32) if options["seed"] is None else options["seed"]
+    return Request(("bench", *sys.argv[1:]), counts, options["blocks"], seed, spec)
+
+
+def _resolve(roots: Roots, reference: str) -> Image:
+    from bench.workloads.website import REFERENCE, ensure_website  # noqa: PLC0415
+    from runtime.image.errors import ImageError, ImageNotFound  # noqa: PLC0415
+    from runtime.image.store import ImageStore  # noqa: PLC0415
+
+    store = ImageStore(roots.data)
+    if reference == REFERENCE:
+        return _made(lambda: ensure_website(store))
+    try:
+        return store.resolve(reference)
+    except ImageNotFound as error:
+        known = ", ".join(image.reference for image in store.images()) or "none yet"
+        raise CommandError(str(error), Exit.USAGE, f"use --image with one of the store's: {known}") from error
+    except ImageError as error:
+        raise CommandError(str(error), Exit.USAGE) from error
+
+
+def _made(make: Any) -> Image:  # noqa: ANN401
+    try:
+        image: Image = make()
+    except HostCannot as error:
+        raise CommandError(str(error), Exit.HOST_CANNOT, error.hint) from error
+    except PermissionError as error:
+        raise CommandError(f"make the default image: {error}", Exit.HOST_CANNOT, "run it as root") from error
+    return image
+
+
+def _port(image: Image) -> int:
+    """The one TCP port that the image exposes."""
+    ports = [port.removesuffix("/tcp") for port in image.config.exposed_ports if not port.endswith("/udp")]
+    if len(ports) != 1:
+        raise CommandError(f"find the port of {image.reference}: it exposes {len(ports)} TCP ports", Exit.USAGE)
+    return int(ports[0])
+
+
+def _drivers(context: RunContext, request: Request, network: RunNetwork) -> Mapping[str, Driver]:
+    """Only those that the request needs: without virtual machines nothing of libvirt is even imported."""
+    counts = request.counts
+    drivers: dict[str, Driver] = {}
+    if counts["container"]:
+        from bench.drivers.container import ContainerDriver  # noqa: PLC0415
+
+        drivers["container"] = ContainerDriver(context, network)
+    if counts["vm"]:
+        from bench.drivers.vm import VmDriver  # noqa: PLC0415
+
+        drivers["vm"] = VmDriver(context, network)
+    if counts["process"]:
+        from bench.drivers.process import ProcessDriver  # noqa: PLC0415
+
+        drivers["process"] = ProcessDriver(context)
+    return drivers
+
+
+def _run(experiment: Density, prepared: Prepared, run_dir: Path, progress: Any) -> None:  # noqa: ANN401
+    try:
+        experiment.run(prepared, run_dir, progress)
+    except Interrupted:
+        raise CommandError(f"interrupted; taken down, results so far are in {run_dir}", Exit.INTERRUPTED) from None
+    except Busy as error:
+        raise CommandError(str(error), Exit.REFUSED, "wait for it to end: two would disturb each other") from error
+    except LeftOver as error:
+        raise CommandError(str(error), Exit.REFUSED, "bench clean") from error
+    except ResultsError as error:
+        raise CommandError(str(error), Exit.HOST_CANNOT, "choose another place with --output") from error
+
+
+def _write_report(run_dir: Path) -> Path:
+    from reports.page import write_report  # noqa: PLC0415 - pandas and plotly, after everything was measured
+
+    return write_report(run_dir)
+
+
+def _conclude(run_dir: Path, report: Path, *, as_json: bool) -> Exit:
+    from bench.analysis.document import summary_document  # noqa: PLC0415
+    from bench.analysis.headline import headline_text  # noqa: PLC0415
+    from bench.analysis.summary import summarise  # noqa: PLC0415
+    from bench.loading import load_run  # noqa: PLC0415
+
+    summary = summarise(load_run(run_dir))
+    if as_json:
+        click.echo(json.dumps(summary_document(summary), indent=1))
+    else:
+        click.echo(headline_text(summary))
+        click.echo(f"report: {report}")
+    failed = any(treatment.failed for treatment in summary.treatments)
+    certificate = summary.manifest.certificate
+    if certificate is not None and not certificate.clean:
+        left = "; ".join(certificate.left[:5])
+        raise CommandError(f"left on the host: {left}", Exit.INSTANCES_FAILED, "bench clean")
+    return Exit.INSTANCES_FAILED if failed else Exit.DONE
+
+
+def _show(prepared: Prepared) -> None:
+    plan = prepared.plan
+    for block, order in enumerate(plan.order):
+        counts = {treatment.driver: treatment for treatment in plan.treatments}
+        steps = ", ".join(f"{counts[name].count} x {name} (memory at N = {_steps(counts[name].steps)})" for name in order)
+        click.echo(f"block {block + 1}: {steps}")
+    for check in prepared.checks:
+        click.echo(f"  {describe(check)}; room for {readable(_capacity(check), 'instances')}")
+
+
+def _steps(steps: tuple[int, ...]) -> str:
+    return ", ".join(map(str, steps))
+
+
+def _capacity(check: Any) -> float:  # noqa: ANN401
+    limit = check.limit
+    return (limit.available - limit.fixed) // limit.per_instance if limit.per_instance else float("inf")

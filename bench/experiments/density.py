@@ -1,0 +1,168 @@
+"""The main experiment: N containers and M virtual machines of one image, launched, measured and taken down again."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from bench.context import RunContext, host_lock, refuse_leftovers, run_directories
+from bench.design import plan_experiment
+from bench.harness import Harness, Progress, Timeouts
+from bench.host import host_facts, tool_version
+from bench.interrupts import Interrupted, Interrupts
+from bench.inventory import certify, take_inventory
+from bench.preflight import Check, refuse_impossible
+from bench.results import SCHEMA_VERSION, Limit, Manifest, Plan, RunWriter, WorkloadFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from bench.inventory import Inventory
+    from bench.results import AcceleratorFacts
+    from bench.workload import Driver, WorkloadSpec
+
+# Long enough for a full virtual machine under emulation beside others; an instance that needs more is censored there.
+_ANSWER_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for on the command line, checked."""
+
+    command: tuple[str, ...]
+    counts: dict[str, int]
+    blocks: int
+    seed: int
+    spec: WorkloadSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run that is planned and that the host can carry; nothing has been touched."""
+
+    plan: Plan
+    limits: tuple[Limit, ...]
+    checks: tuple[Check, ...]
+
+
+class Shared(Protocol):
+    """Something that several drivers use."""
+
+    def close(self) -> None:
+        """Release it. Idempotent."""
+
+
+class Density:
+    """One run, from preflight to certificate.
+
+    ``drivers`` are all of the request's, unprepared; ``shared`` is what several of them use, closed after them.
+    """
+
+    def __init__(
+        self, request: Request, context: RunContext, drivers: Mapping[str, Driver], shared: Sequence[Shared] = ()
+    ) -> None:
+        self._request = request
+        self._context = context
+        self._drivers = drivers
+        self._shared = shared
+
+    def preflight(self) -> Prepared:
+        """Plan, and check the plan against the host; raises `HostCannot` naming the binding limit."""
+        request = self._request
+        slots = {name: driver.pace.slots for name, driver in self._drivers.items()}
+        plan = plan_experiment("density", request.counts, slots, request.blocks, request.seed)
+        checks = tuple(
+            Check(Limit.of(treatment.driver, requirement), treatment.count)
+            for treatment in plan.treatments
+            for requirement in self._drivers[treatment.driver].requirements(request.spec)
+        )
+        refuse_impossible(checks)
+        return Prepared(plan, tuple(check.limit for check in checks), checks)
+
+    def run(self, prepared: Prepared, run_dir: Path, progress: Progress) -> Manifest:
+        """Carry the run out; the run directory is complete, with its certificate, however it ends.
+
+        Returns the manifest of a complete run, and raises what broke off any other.
+        """
+        started = time.monotonic()
+        with ExitStack() as stack:
+            stack.enter_context(host_lock(self._context.roots))
+            refuse_leftovers(self._context.roots)
+            before = take_inventory(self._context.roots)
+            writer = stack.enter_context(RunWriter(run_dir, self._manifest(prepared)))
+            interrupts = stack.enter_context(Interrupts())
+            outcome: dict[str, str | None] = {"status": "failed", "reason": None}
+            stack.callback(self._finish, writer, before, outcome, started)
+            stack.enter_context(run_directories(self._context))
+            stack.callback(self._close, interrupts, progress)
+            try:
+                self._measure(prepared.plan, writer, progress, interrupts)
+                outcome["status"] = "complete"
+            except Interrupted:
+                outcome.update(status="interrupted", reason="interrupted by a signal")
+                raise
+            except Exception as error:
+                outcome["reason"] = str(error)
+                raise
+        return writer.manifest
+
+    def _measure(self, plan: Plan, writer: RunWriter, progress: Progress, interrupts: Interrupts) -> None:
+        timeouts = Timeouts(_ANSWER_S)
+        harness = Harness(self._drivers, self._request.spec, writer, progress, timeouts, interrupts.shield)
+        harness.prepare(plan)
+        writer.update(accelerator=self._accelerator(), host=host_facts(self._versions()))
+        harness.run(plan)
+
+    def _close(self, interrupts: Interrupts, progress: Progress) -> None:
+        progress.phase("taking everything down")
+        with interrupts.shield(), ExitStack() as stack:
+            for resource in (*self._shared, *self._drivers.values()):
+                stack.callback(resource.close)
+
+    def _finish(self, writer: RunWriter, before: Inventory, outcome: dict[str, str | None], started: float) -> None:
+        """After everything has been released but the lock."""
+        certificate = certify(before, lambda: take_inventory(self._context.roots))
+        writer.update(
+            **outcome,
+            certificate=certificate,
+            finished_at=_now(),
+            elapsed_s=round(time.monotonic() - started, 3),
+        )
+
+    def _manifest(self, prepared: Prepared) -> Manifest:
+        spec = self._request.spec
+        return Manifest(
+            schema_version=SCHEMA_VERSION,
+            run_id=self._context.run_id,
+            tool_version=tool_version(),
+            command=self._request.command,
+            started_at=_now(),
+            status="running",
+            plan=prepared.plan,
+            workload=WorkloadFacts(
+                image=spec.image.reference,
+                image_digest=spec.image.digest,
+                memory_bytes=spec.memory_bytes,
+                cpus=spec.cpus,
+                pids_limit=spec.pids_limit,
+                port=spec.port,
+                path=spec.path,
+            ),
+            host=host_facts({}),
+            limits=prepared.limits,
+        )
+
+    def _accelerator(self) -> AcceleratorFacts | None:
+        known = (getattr(driver, "accelerator", None) for driver in self._drivers.values())
+        return next((facts for facts in known if facts is not None), None)
+
+    def _versions(self) -> dict[str, str]:
+        return {key: text for driver in self._drivers.values() for key, text in getattr(driver, "versions", {}).items()}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
