@@ -2,8 +2,8 @@
 
 Libvirt starts QEMU as a daemon, whose parent is then the nearest subreaper, and ``destroy`` waits until the process has
 gone from the table. Where PID 1 reaps slowly (containers, sandboxes) that takes seconds; as subreaper
-(PR_SET_CHILD_SUBREAPER, prctl(2)) we do it at once. We only ever wait for pids we were told of or recognize as
-QEMU: every other child belongs to somebody else.
+(PR_SET_CHILD_SUBREAPER, prctl(2)) we do it at once. We only ever wait for pids we were told of: every other child
+belongs to somebody else.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import ctypes
 import os
 import selectors
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_CHILD_SUBREAPER = 37
 _LIBC = ctypes.CDLL(None, use_errno=True)
-_QEMU_COMM = "qemu-system-"
+_LOOK_S = 0.05
 
 
 class Reaper:
@@ -35,6 +35,8 @@ class Reaper:
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._selector.register(self._wake_read, selectors.EVENT_READ)
         self._lock = threading.Lock()
+        self._watched: set[int] = set()
+        self._expected: list[Callable[[], int | None]] = []
         self._open = True
         self._thread = threading.Thread(target=self._run, name="qemu-reaper", daemon=True)
         self._thread.start()
@@ -49,13 +51,25 @@ class Reaper:
         """Reap ``pid`` when it ends; harmless if it is not our child or has ended."""
         with contextlib.suppress(ProcessLookupError), self._lock:
             if self._open:
-                self._selector.register(os.pidfd_open(pid), selectors.EVENT_READ, data=pid)
-                os.write(self._wake_write, b"w")
+                self._register(pid)
 
-    def sweep(self) -> None:
-        """Reap QEMUs that ended before anybody learnt their pid: those that failed to start."""
-        for pid in _zombie_qemus():
-            _reap(pid)
+    @contextlib.contextmanager
+    def expecting(self, find_pid: Callable[[], int | None]) -> Iterator[None]:
+        """Look for a pid until the block ends, and watch it: libvirt names a QEMU only after it has started well.
+
+        One that dies before that would be a zombie that libvirt waits for (40 s).
+        """
+        with self._lock:
+            self._expected.append(find_pid)
+            self._wake()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._expected.remove(find_pid)
+        pid = find_pid()
+        if pid is not None:
+            self.watch(pid)
 
     def close(self) -> None:
         """Stop watching, and be the subreaper no longer if we were none before. Idempotent."""
@@ -63,9 +77,8 @@ class Reaper:
             if not self._open:
                 return
             self._open = False
-            os.write(self._wake_write, b"q")
+            self._wake()
         self._thread.join()
-        self.sweep()
         for key in list(self._selector.get_map().values()):
             os.close(key.fd)
         self._selector.close()
@@ -74,35 +87,43 @@ class Reaper:
 
     def _run(self) -> None:
         while self._open:
-            for key, _ in self._selector.select():
+            for key, _ in self._selector.select(_LOOK_S if self._expected else None):
                 if key.data is None:
                     self._drain()
                 else:
-                    self._selector.unregister(key.fd)
-                    os.close(key.fd)
-                    _reap(key.data)
+                    self._ended(key)
+            self._look()
+
+    def _ended(self, key: selectors.SelectorKey) -> None:
+        self._selector.unregister(key.fd)
+        os.close(key.fd)
+        with self._lock:
+            self._watched.discard(key.data)
+        # Not our child (a system daemon's), or reaped by somebody else: both are fine.
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(key.data, os.WNOHANG)
+
+    def _look(self) -> None:
+        with self._lock:
+            for find_pid in self._expected:
+                pid = find_pid()
+                if pid is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        self._register(pid)
+
+    def _register(self, pid: int) -> None:
+        if pid not in self._watched:
+            self._selector.register(os.pidfd_open(pid), selectors.EVENT_READ, data=pid)
+            self._watched.add(pid)
+            self._wake()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake_write, b"w")
 
     def _drain(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake_read, 4096)
-
-
-def _reap(pid: int) -> None:
-    # Not our child (a system daemon's), or reaped by somebody else: both are fine.
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
-
-
-def _zombie_qemus() -> list[int]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            # proc(5): pid (comm) state ppid …; comm is cut to 15 characters.
-            comm, _, rest = path.read_text().partition("(")[2].rpartition(")")
-            state, parent = rest.split()[:2]
-            if comm.startswith(_QEMU_COMM) and state == "Z" and int(parent) == os.getpid():
-                found.append(int(path.parent.name))
-    return found
 
 
 def _subreaper() -> bool:
