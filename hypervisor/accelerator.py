@@ -1,8 +1,8 @@
-"""How guests are executed: by the processor (KVM) or by QEMU (TCG). Decided by a guest that booted, and by nothing less.
+"""How guests are executed: by the processor (KVM) or by QEMU (TCG). Decided by a guest that booted, by nothing less.
 
-That /dev/kvm exists and opens proves little: on some nested hosts a guest then aborts on a model-specific register, hangs in
-emulation, or dies on an instruction. So a probe guest of our own kernel and init is booted under KVM, and has a few
-seconds to say on its serial console that it came up.
+That /dev/kvm exists and opens proves little: on some nested hosts a guest then aborts on a model-specific register,
+hangs in emulation, or dies on an instruction. So a probe guest of our own kernel and init is booted under KVM, and has
+a few seconds to say on its serial console that it came up.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DEADLINE_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
-    """``name`` is ``kvm`` or ``tcg``; ``reason`` a sentence; ``probe_s`` what finding out took when it was found out."""
+    """``name`` is ``kvm`` or ``tcg``; ``reason`` says why; ``probe_s`` is what finding out took, back then."""
 
     name: str
     reason: str
@@ -58,7 +58,7 @@ def choose(
     device: Path = KVM_DEVICE,
     deadline_s: float = DEADLINE_S,
 ) -> Accelerator:
-    """KVM if ``boot`` passes within ``deadline_s``, else TCG. A verdict for the same ``key`` is taken from ``cache``."""
+    """KVM if ``boot`` passes within ``deadline_s``, else TCG. ``cache`` holds the verdict for one ``key``."""
     started = time.monotonic()
     obstacle = device_obstacle(device)
     if obstacle:

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
+from hypervisor.binding import load_libvirt
 from hypervisor.embedded import machine_groups, prepare_root, remove_machine_groups
 from hypervisor.errors import DomainError, HostLacks
+from hypervisor.eventloop import ensure_event_loop
 from hypervisor.reaper import Reaper
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     import libvirt
@@ -91,7 +94,7 @@ class Connection:
         return base / "qemu" / f"{name}.log"
 
     def close(self) -> None:
-        """Close the connection; libvirt then destroys the domains that it started. Idempotent."""
+        """Destroy the domains that are left, and close. Idempotent."""
         self._releases.close()
 
     def _open(self, releases: contextlib.ExitStack, data_root: Path) -> None:
@@ -101,14 +104,28 @@ class Connection:
         releases.callback(remove_machine_groups, self._groups_before)
         self.handle = open_libvirt(self.uri)
         releases.callback(self.handle.close)
-        # Before we are the subreaper: libvirt's probing QEMUs are orphans too, which it waits for and which we do not know.
+        # Before we are the subreaper: libvirt's probing QEMUs are orphans too, and we would not know their pids.
         self._probe_capabilities()
         self.reaper = releases.enter_context(Reaper())
+        if self.kind == "embedded":
+            releases.callback(self._destroy_all)
+
+    def _destroy_all(self) -> None:
+        """What a system daemon does by VIR_DOMAIN_START_AUTODESTROY, which the embedded driver refuses.
+
+        Every domain below our root is this run's, also one that a killed process of the same run left.
+        """
+        libvirt = load_libvirt()
+        for domain in self.handle.listAllDomains():
+            with contextlib.suppress(libvirt.libvirtError), self.reaper.expecting(self._pid_finder(domain.name())):
+                domain.destroy()
+
+    def _pid_finder(self, name: str) -> Callable[[], int | None]:
+        return lambda: self.qemu_pid(name)
 
     def _probe_capabilities(self) -> None:
         """Let libvirt find out what QEMU can, now and not in the first timed start (1.5 to 5 s, then cached)."""
-        import libvirt
-
+        libvirt = load_libvirt()
         try:
             self.handle.getDomainCapabilities(None, "x86_64", "q35", "qemu")
         except libvirt.libvirtError as error:
@@ -119,12 +136,7 @@ class Connection:
 
 def open_libvirt(uri: str) -> libvirt.virConnect:
     """Open ``uri``, with libvirt's event loop running."""
-    try:
-        import libvirt
-
-        from hypervisor.eventloop import ensure_event_loop
-    except ImportError as error:
-        raise HostLacks(f"import libvirt: {error}", hint="install libvirt0 and libvirt-python") from error
+    libvirt = load_libvirt()
     ensure_event_loop()
     try:
         return libvirt.open(uri)

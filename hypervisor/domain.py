@@ -1,7 +1,7 @@
 """One virtual machine, from definition to removal.
 
-Threads: ``start``, ``stop`` and ``remove`` of different domains may run at the same time. A domain is transient: libvirt
-forgets it when it is off, and destroys it when the connection that made it ends.
+Different domains may be started, stopped and removed by different threads at the same time. A domain is transient:
+libvirt forgets it when it is off, and it is destroyed when the connection that made it is closed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from hypervisor.agent import Agent, ExecResult
+from hypervisor.binding import load_libvirt
 from hypervisor.console import ConsoleFacts, last_words
 from hypervisor.errors import AgentError, DomainError, GuestPanicked, HostLacks, NameTaken
 from hypervisor.spec import define
@@ -116,7 +117,7 @@ class Domain:
             raise DomainError(f"domain {self.name}: init failed: {facts.failure}", hint=self._log_hint())
 
     def stop(self, timeout_s: float = 10.0) -> None:
-        """Ask init to end the process and power off; after ``timeout_s`` pull the plug. 0 pulls it at once. Idempotent."""
+        """Ask init to end the process and power off; after ``timeout_s`` pull the plug, with 0 at once. Idempotent."""
         if self._handle is None:
             return
         if timeout_s > 0 and self._runs() and self._asked_to_stop():
@@ -154,8 +155,7 @@ class Domain:
             raise HostLacks(f"make {self.spec.directory}: {error.strerror}", hint="run as root") from error
 
     def _create(self) -> libvirt.virDomain:
-        import libvirt
-
+        libvirt = load_libvirt()
         user = self._connection.qemu_user
         # The embedded driver refuses it; there the domains of a killed process are found again by opening its root.
         flags = libvirt.VIR_DOMAIN_START_AUTODESTROY if self._connection.kind == "system" else 0
@@ -167,8 +167,7 @@ class Domain:
             raise _refusal(self.name, error) from error
 
     def _runs(self) -> bool:
-        import libvirt
-
+        libvirt = load_libvirt()
         if self._handle is None:
             return False
         try:
@@ -177,8 +176,7 @@ class Domain:
             return False
 
     def _guest_used(self) -> int | None:
-        import libvirt
-
+        libvirt = load_libvirt()
         if self._handle is None:
             return None
         try:
@@ -202,8 +200,7 @@ class Domain:
             time.sleep(_POLL_S)
 
     def _destroy(self) -> None:
-        import libvirt
-
+        libvirt = load_libvirt()
         if self._handle is None:
             return
         try:

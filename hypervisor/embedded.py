@@ -1,7 +1,7 @@
 """The directory of libvirt's embedded QEMU driver: what must be in it before the driver is opened.
 
-The driver is a whole libvirtd inside our process, with a root of its own instead of /etc, /run and /var/lib. Its domains are
-known to nobody else, but their state is kept below the root: a process that opens the same root later finds them again.
+The driver is a whole libvirtd inside our process, with a root of its own instead of /etc, /run and /var/lib. Its
+domains are known to nobody else, but their state is kept below the root: who opens it later finds them again.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from hypervisor.errors import HostLacks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# stdio_handler: there is no virtlogd to write the console, so QEMU does. cgroup_controllers: memory is what we read, the
-# others would only add directories; cpuacct because on a hybrid host libvirt 9 refuses a version 2 hierarchy that has none of
-# the controllers asked for ("v2 controller '(null)' is not available"), and this one is always there.
+# stdio_handler: there is no virtlogd to write the console, so QEMU does. cgroup_controllers: memory is what we read,
+# the others would only add directories; cpuacct because on a hybrid host libvirt 9 refuses a version 2 hierarchy that
+# has none of the controllers asked for ("v2 controller '(null)' is not available"), and this one is always there.
 _QEMU_CONF = """\
 stdio_handler = "file"
 cgroup_controllers = [ "memory", "cpuacct" ]

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hypervisor.binding import load_libvirt
 from hypervisor.errors import DomainError
 from hypervisor.xml.metadata import Metadata
 
@@ -33,8 +34,7 @@ def leftovers(connection: Connection, run_id: str | None = None) -> tuple[Leftov
 
 def destroy(connection: Connection, leftover: Leftover) -> None:
     """Pull the plug of a leftover. Idempotent: one that has gone meanwhile is fine."""
-    import libvirt
-
+    libvirt = load_libvirt()
     pid = connection.qemu_pid(leftover.name)
     if pid is not None:
         connection.reaper.watch(pid)
@@ -48,10 +48,9 @@ def destroy(connection: Connection, leftover: Leftover) -> None:
 
 
 def _labelled(domain: libvirt.virDomain) -> Leftover | None:
-    import libvirt
-
+    libvirt = load_libvirt()
     try:
-        label = Metadata.from_element(ET.fromstring(domain.XMLDesc()))  # noqa: S314 (libvirt's own output)
+        label = Metadata.from_element(ET.fromstring(domain.XMLDesc()))  # noqa: S314 - libvirt wrote it
     except libvirt.libvirtError:
         return None  # it went off between the list and the question
     return Leftover(domain.name(), domain.UUIDString(), label.run_id) if label else None

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import dataclass, field
-from ipaddress import IPv4Interface
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hypervisor.errors import DomainError
@@ -25,7 +23,8 @@ from hypervisor.xml.seclabel import SecLabel
 from hypervisor.xml.serial import Serial
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Address
+    from ipaddress import IPv4Address, IPv4Interface
+    from pathlib import Path
 
 # Debian's kernel does not come up in less (measured: 96 MiB boots, 64 MiB does not).
 MINIMUM_MEMORY_BYTES = 96 << 20

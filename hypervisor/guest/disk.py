@@ -63,4 +63,3 @@ def _flatten(work: Path, digest: str, layers: Sequence[Path]) -> None:
     if done.returncode != 0:
         words = done.stderr.strip().splitlines()
         raise GuestError(f"make the root disk of {digest}: {words[-1] if words else 'failed'}")
-

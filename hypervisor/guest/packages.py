@@ -1,6 +1,7 @@
 """The distribution's kernel package, fetched and unpacked without installing it.
 
-Installing it would change the host's own boot menu and trigger its initramfs hooks; `apt-get download` still checks signatures.
+Installing it would change the host's own boot menu and run its initramfs hooks; `apt-get download` checks signatures
+all the same.
 """
 
 from __future__ import annotations

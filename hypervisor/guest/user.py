@@ -1,4 +1,4 @@
-"""Whom an image's process runs as: ``USER[:GROUP]`` of the image's config, made into numbers with the image's own files."""
+"""Whom an image's process runs as: ``USER[:GROUP]`` of its config, made into numbers with the image's own files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _rows(layers: Sequence[Path], name: str) -> list[list[str]]:
 
 
 def _topmost(layers: Sequence[Path], name: str) -> str:
-    """The file as the union of the layers shows it; empty where there is none, or only one that leads out of its layer."""
+    """The file as the union of the layers shows it; empty if there is none, or one that leads out of its layer."""
     for layer in reversed(layers):
         path = layer / name
         try:
