@@ -1,0 +1,16 @@
+"""The libvirt binding, loaded when it is first needed: a host that runs no virtual machines needs none of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypervisor.errors import HostLacks
+
+
+def load_libvirt() -> Any:
+    """The module ``libvirt`` (which has no types); raises `HostLacks` where it or its library is missing."""
+    try:
+        import libvirt  # noqa: PLC0415 - see above
+    except ImportError as error:
+        raise HostLacks(f"import libvirt: {error}", hint="install libvirt0 and libvirt-python") from error
+    return libvirt

@@ -1,0 +1,185 @@
+"""Where domains live: a running system libvirtd, or else libvirt's driver embedded in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import pwd
+import shutil
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
+
+from hypervisor.binding import load_libvirt
+from hypervisor.embedded import machine_groups, prepare_root, remove_machine_groups
+from hypervisor.errors import DomainError, HostLacks
+from hypervisor.eventloop import ensure_event_loop
+from hypervisor.reaper import Reaper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    import libvirt
+
+Kind = Literal["system", "embedded"]
+
+EMULATOR = "qemu-system-x86_64"
+# The monolithic daemon's socket, and that of the modular one (libvirt 9's `virtqemud`).
+_SYSTEM_SOCKETS = (Path("/run/libvirt/libvirt-sock"), Path("/run/libvirt/virtqemud-sock"))
+# Debian and Ubuntu; Fedora and its relatives; Arch.
+_QEMU_USERS = ("libvirt-qemu", "qemu", "nobody")
+
+
+@dataclass(frozen=True, slots=True)
+class QemuUser:
+    """Whom QEMU runs as: never root."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+class Connection:
+    """An open libvirt. Leaving it stops and deletes what it started, except the caches of the data root."""
+
+    def __init__(self, run_directory: Path, data_root: Path, kind: Kind | None = None) -> None:
+        """Open; ``run_directory`` is this run's own, ``data_root`` is shared by all runs.
+
+        ``kind`` None takes a system libvirtd if one runs. The embedded driver allows one root a process, for good.
+        """
+        self.kind: Kind = kind or ("system" if system_libvirtd_runs() else "embedded")
+        self.root = run_directory / "libvirt"
+        self.qemu_user = find_qemu_user()
+        self._groups_before = machine_groups()
+        self._releases = contextlib.ExitStack()
+        with contextlib.ExitStack() as opening:
+            self._open(opening, data_root)
+            self._releases = opening.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def uri(self) -> str:
+        """The URI that libvirt was opened with."""
+        return "qemu:///system" if self.kind == "system" else f"qemu:///embed?root={self.root}"
+
+    @property
+    def qemu_version(self) -> str:
+        """``7.2.22``: libvirt counts in millions and thousands."""
+        return _dotted(self.handle.getVersion())
+
+    @property
+    def libvirt_version(self) -> str:
+        """The version of the driver, not of the Python binding."""
+        return _dotted(self.handle.getLibVersion())
+
+    def qemu_pid(self, name: str) -> int | None:
+        """The process of a running domain, from the file that libvirt keeps."""
+        base = Path("/run/libvirt") if self.kind == "system" else self.root / "run"
+        try:
+            return int((base / "qemu" / f"{name}.pid").read_text())
+        except (OSError, ValueError):
+            return None
+
+    def qemu_log(self, name: str) -> Path:
+        """What QEMU itself wrote to stderr."""
+        base = Path("/var/log/libvirt") if self.kind == "system" else self.root / "log"
+        return base / "qemu" / f"{name}.log"
+
+    def close(self) -> None:
+        """Destroy the domains that are left, and close. Idempotent."""
+        self._releases.close()
+
+    def _open(self, releases: contextlib.ExitStack, data_root: Path) -> None:
+        if self.kind == "embedded":
+            prepare_root(self.root, data_root / "guest" / "libvirt-cache")
+            releases.callback(shutil.rmtree, self.root, ignore_errors=True)
+        releases.callback(remove_machine_groups, self._groups_before)
+        self.handle = open_libvirt(self.uri)
+        releases.callback(self.handle.close)
+        # Before we are the subreaper: libvirt's probing QEMUs are orphans too, and we would not know their pids.
+        self._probe_capabilities()
+        self.reaper = releases.enter_context(Reaper())
+        if self.kind == "embedded":
+            releases.callback(self._destroy_all)
+
+    def _destroy_all(self) -> None:
+        """What a system daemon does by VIR_DOMAIN_START_AUTODESTROY, which the embedded driver refuses.
+
+        Every domain below our root is this run's, also one that a killed process of the same run left.
+        """
+        libvirt = load_libvirt()
+        for domain in self.handle.listAllDomains():
+            with contextlib.suppress(libvirt.libvirtError), self.reaper.expecting(self._pid_finder(domain.name())):
+                domain.destroy()
+
+    def _pid_finder(self, name: str) -> Callable[[], int | None]:
+        return lambda: self.qemu_pid(name)
+
+    def _probe_capabilities(self) -> None:
+        """Let libvirt find out what QEMU can, now and not in the first timed start (1.5 to 5 s, then cached)."""
+        libvirt = load_libvirt()
+        try:
+            self.handle.getDomainCapabilities(None, "x86_64", "q35", "qemu")
+        except libvirt.libvirtError as error:
+            if shutil.which(EMULATOR) is None:
+                raise HostLacks(f"no {EMULATOR} on this host", hint="install qemu-system-x86") from error
+            raise DomainError(f"ask libvirt for QEMU's capabilities: {error}") from error
+
+
+def open_libvirt(uri: str) -> libvirt.virConnect:
+    """Open ``uri``, with libvirt's event loop running."""
+    libvirt = load_libvirt()
+    ensure_event_loop()
+    try:
+        return libvirt.open(uri)
+    except libvirt.libvirtError as error:
+        raise HostLacks(f"open {uri}: {error}", hint=_open_hint(uri)) from error
+
+
+def system_libvirtd_runs() -> bool:
+    """Whether a system libvirtd (or virtqemud) answers on its socket."""
+    return any(_answers(path) for path in _SYSTEM_SOCKETS)
+
+
+def find_qemu_user() -> QemuUser:
+    """The unprivileged user that the distribution made for QEMU."""
+    for name in _QEMU_USERS:
+        with contextlib.suppress(KeyError):
+            user = pwd.getpwnam(name)
+            return QemuUser(name, user.pw_uid, _kvm_group(user))
+    raise HostLacks("no user to run QEMU as", hint="install libvirt-daemon-driver-qemu, which makes one")
+
+
+def _kvm_group(user: pwd.struct_passwd) -> int:
+    with contextlib.suppress(KeyError):
+        return grp.getgrnam("kvm").gr_gid
+    return user.pw_gid
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def _open_hint(uri: str) -> str:
+    if os.geteuid() != 0:
+        return "run as root"
+    if "embed" in uri:
+        return "install libvirt-daemon-driver-qemu; a process can open the embedded driver at one directory only"
+    return "see whether libvirtd is well: journalctl -u libvirtd"
+
+
+def _dotted(version: int) -> str:
+    return f"{version // 1_000_000}.{version // 1000 % 1000}.{version % 1000}"

@@ -1,0 +1,1 @@
+"""Libvirt's domain XML, one file per element: frozen values with ``to_element()``."""
