@@ -59,6 +59,11 @@ class RunContext:
     roots: Roots
 
     @property
+    def label(self) -> str:
+        """What everything of the run carries where it can: link aliases, command lines."""
+        return f"tare:{self.run_id}"
+
+    @property
     def directory(self) -> Path:
         """State that is gone with the run: sockets, mount point, console logs."""
         return self.roots.run / self.run_id

@@ -49,7 +49,7 @@ class Settling:
 
 
 # Before a treatment: what the one before it left to the kernel to free has to be gone, or it would be taken for ours.
-CALM = Settling(window_s=1.0, readings=10, tolerance_bytes=512 * _KIB, deadline_s=15.0)
+CALM = Settling(window_s=1.0, readings=10, tolerance_bytes=512 * _KIB, deadline_s=8.0)
 
 
 @dataclass(frozen=True, slots=True)

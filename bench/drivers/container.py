@@ -92,7 +92,7 @@ class ContainerDriver:
         self._process = make_process(spec, layers)
         self.layers = tuple(map(str, layers))
         self.spec = spec
-        self.launcher = self._stack.enter_context(Launcher(mountpoint, self._process.capabilities))
+        self.launcher = self._stack.enter_context(Launcher(self._context.label, mountpoint, self._process.capabilities))
 
     def create(self, name: str) -> ContainerInstance:
         """A container with an address, not yet started."""

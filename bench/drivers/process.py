@@ -92,7 +92,7 @@ class ProcessDriver:
             no_new_privs=True,
         )
         self.spec = spec
-        self.launcher = self._stack.enter_context(Launcher(None))
+        self.launcher = self._stack.enter_context(Launcher(self._context.label, None))
 
     def create(self, name: str) -> ProcessInstance:
         """A process with an address, not yet started."""

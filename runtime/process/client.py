@@ -36,8 +36,8 @@ class LauncherError(Exception):
 class Launcher:
     """A running launcher process. Leaving the context removes all that it made and ends it."""
 
-    def __init__(self, mountpoint: Path | None, bounds: int = EVERY_CAPABILITY) -> None:
-        """Start it. ``mountpoint`` is an empty directory on which every container mounts its root in a namespace of
+    def __init__(self, label: str, mountpoint: Path | None, bounds: int = EVERY_CAPABILITY) -> None:
+        """Start it. ``label`` stands in its command line, so that whoever finds it knows whose it is. ``mountpoint`` is an empty directory on which every container mounts its root in a namespace of
         its own; None starts a launcher for plain processes, which needs no control groups. ``bounds`` is the bit set
         of capabilities that nothing launched here may ever exceed.
         """
@@ -46,7 +46,7 @@ class Launcher:
         self._lock = threading.Lock()
         home = os.path.dirname(os.path.dirname(runtime.__file__))
         with theirs:
-            arguments = [str(theirs.fileno()), str(mountpoint or ""), str(bounds), home]
+            arguments = [str(theirs.fileno()), str(mountpoint or ""), str(bounds), label, home]
             command = [sys.executable, "-I", "-S", "-c", _BOOTSTRAP, *arguments]
             # A session of its own: Ctrl-C is for the client, which then closes the channel in its own time.
             self._process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), start_new_session=True)

@@ -214,7 +214,7 @@ def _open_netlink(stack: contextlib.ExitStack) -> socket.socket:
 
 
 def main() -> None:
-    """Serve on the inherited socket: ``launcher FD MOUNTPOINT CAPABILITIES``.
+    """Serve on the inherited socket: ``launcher FD MOUNTPOINT CAPABILITIES LABEL``.
 
     An empty mount point is for plain processes only. The capabilities, a bit set, bound all that is ever launched.
     """
