@@ -22,8 +22,8 @@ INDEX_HTML = """\
 The page is the same in each, to the byte, and so is the program that serves it. What differs is the box.</p>
 <h2>Gross, net, tare</h2>
 <p>A merchant who sells coffee by the jar weighs the full jar (gross), subtracts the coffee (net), and is left
-with the jar (tare). Nobody wants to pay for the jar, so it had better be known. Computers are let by the jar as
-well: each application comes in its own box, and the box takes memory, time to open, and room on the disk.</p>
+with the jar (tare). Nobody wants to pay for the jar, so it had better be known. Computers are let by the jar
+as well: each application comes in its own box, and the box takes memory, time to open, and room on disk.</p>
 <ul>
 <li><b>Memory</b>: what one more box takes from the host, beside what the application takes anyway.</li>
 <li><b>Time</b>: from asking for the box to the first answer of the application in it.</li>

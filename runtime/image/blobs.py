@@ -7,6 +7,7 @@ import secrets
 import shutil
 import stat
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -59,20 +60,8 @@ class Blobs:
     def open(self, descriptor: Descriptor) -> Iterator[VerifyingReader]:
         """The content, verified while it is read; raises `BlobNotFound` or `CorruptBlob`."""
         path = self.path(descriptor.digest)
-        try:
-            # A layout from elsewhere may hold anything: opening a fifo must not block.
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except FileNotFoundError:
-            raise BlobNotFound(f"read blob {path}: missing, expected {descriptor.media_type}") from None
-        except OSError as error:
-            raise CorruptBlob(f"read blob {path}: {error.strerror}") from error
-        with os.fdopen(fd, "rb", buffering=0) as file:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode):
-                raise CorruptBlob(f"read blob {path}: not a regular file")
-            if status.st_size != descriptor.size_bytes:
-                problem = f"{status.st_size} bytes instead of {descriptor.size_bytes}"
-                raise CorruptBlob(f"read blob {path}: {problem}")
+        with _open_blob(path, descriptor) as file:
+            _check_file(os.fstat(file.fileno()), descriptor, path)
             yield VerifyingReader(file, descriptor.digest, descriptor.size_bytes, f"blob {path}")
 
     def read(self, descriptor: Descriptor) -> bytes:
@@ -112,6 +101,27 @@ class Blobs:
             if idle:
                 for path in self.root.glob(f"{_PARTIAL}*"):
                     path.unlink()
+
+
+def _open_blob(path: Path, descriptor: Descriptor) -> FileIO:
+    try:
+        return FileIO(path, opener=_open_without_waiting)
+    except FileNotFoundError:
+        raise BlobNotFound(f"read blob {path}: missing, expected {descriptor.media_type}") from None
+    except OSError as error:
+        raise CorruptBlob(f"read blob {path}: {error.strerror}") from error
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """A layout from elsewhere may hold anything: opening a fifo must not block."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _check_file(status: os.stat_result, descriptor: Descriptor, path: Path) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise CorruptBlob(f"read blob {path}: not a regular file")
+    if status.st_size != descriptor.size_bytes:
+        raise CorruptBlob(f"read blob {path}: {status.st_size} bytes instead of {descriptor.size_bytes}")
 
 
 def _reader(stream: Readable, expected: Descriptor | None) -> HashingReader:

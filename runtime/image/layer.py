@@ -234,6 +234,7 @@ def _mark_deleted(parent_fd: int, whiteout: bytes) -> None:
     present = lstat(parent_fd, name)
     if present is None:
         os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=parent_fd)
+        os.utime(name, ns=(0, 0), dir_fd=parent_fd, follow_symlinks=False)
     elif stat.S_ISDIR(present.st_mode):
         _mark_opaque(parent_fd, name)
 

@@ -66,8 +66,8 @@ class ImageStore:
 
     def images(self) -> tuple[Image, ...]:
         """All images, by reference; those without a name come first, under their digest."""
-        images = [self._load(entry, entry.ref_name) for entry in self._index().manifests]
-        return tuple(sorted(images, key=lambda image: (":" in image.reference, image.reference)))
+        entries = sorted(self._index().manifests, key=lambda entry: (entry.ref_name, str(entry.digest)))
+        return tuple(self._load(entry, entry.ref_name) for entry in entries)
 
     def unpack(self, image: Image) -> tuple[Path, ...]:
         """The image's layers as directories, bottom layer first; extracted once, then reused."""
