@@ -12,6 +12,7 @@ Without root, owners are not set and device nodes are left out.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -82,6 +83,16 @@ def extract_layer(
     blob.drain()
     if hashed.digest != layer.diff_id:
         raise CorruptBlob(f"{name}: the archive in blob {layer.descriptor.digest} has digest {hashed.digest}")
+
+
+def is_opaque(directory: Path) -> bool:
+    """Whether an extracted directory hides what is at its place in the layers below."""
+    try:
+        return os.getxattr(directory, _OPAQUE_XATTR) == b"y"
+    except OSError as error:
+        if error.errno in {errno.ENODATA, errno.ENOTSUP}:
+            return False
+        raise
 
 
 class _Extraction:

@@ -70,7 +70,10 @@ class ImageStore:
         return tuple(self._load(entry, entry.ref_name) for entry in entries)
 
     def unpack(self, image: Image) -> tuple[Path, ...]:
-        """The image's layers as directories, bottom layer first; extracted once, then reused."""
+        """The image's layers as directories, bottom layer first; extracted once, then reused.
+
+        Layers that one further up hides entirely are left out. Needs root, to keep the files' owners.
+        """
         return self._layers.unpack(image.manifest, image.config)
 
     def verify(self, image: Image) -> None:

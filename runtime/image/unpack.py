@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from runtime.image.digest import Digest
 from runtime.image.durable import store_errors, sync_directory
-from runtime.image.layer import Layer, extract_layer
+from runtime.image.layer import Layer, extract_layer, is_opaque
 from runtime.image.lock import locked
 from runtime.image.tree import Tree, remove
 from runtime.linux.syncfs import syncfs
@@ -40,7 +40,10 @@ class LayerCache:
         self._limits = limits
 
     def unpack(self, manifest: Manifest, config: ImageConfig) -> tuple[Path, ...]:
-        """The layers' directories, bottom first; a layer that was extracted before is used again."""
+        """The layers' directories, bottom first; a layer that was extracted before is used again.
+
+        Layers that one further up hides entirely are left out: overlayfs does not heed an opaque root.
+        """
         chain = chain_ids(config.diff_ids)
         paths = tuple(self._root / f"{chain_id.algorithm}-{chain_id.encoded}" / "diff" for chain_id in chain)
         if not all(path.is_dir() for path in paths):
@@ -50,7 +53,9 @@ class LayerCache:
             with store_errors("extract layers below", self._root), locked(self._root):
                 for level, layer in enumerate(map(Layer, manifest.layers, config.diff_ids)):
                     self._ensure(paths[level], layer, paths[:level])
-        return paths
+        with store_errors("read attributes below", self._root):
+            opaque = [level for level, path in enumerate(paths) if is_opaque(path)]
+        return paths[opaque[-1] :] if opaque else paths
 
     def _ensure(self, path: Path, layer: Layer, lowers: Sequence[Path]) -> None:
         """Extract beside the final place and rename, under the lock: a layer is there whole or not at all."""

@@ -26,7 +26,9 @@ pytestmark = pytest.mark.root
 @contextmanager
 def mounted(layers: Sequence[Path], target: Path) -> Iterator[Path]:
     target.mkdir()
-    lowers = ":".join(str(layer) for layer in reversed(layers))
+    empty = target.with_name("empty")  # a mount without an upper directory wants two lower ones
+    empty.mkdir()
+    lowers = ":".join(str(layer) for layer in (*reversed(layers), empty))
     subprocess.run(("mount", "-t", "overlay", "overlay", "-o", f"lowerdir={lowers}", target), check=True)
     try:
         yield target
