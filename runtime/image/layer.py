@@ -80,7 +80,7 @@ def extract_layer(
     except LayerError:
         blob.drain()  # damage explains an error better than the error itself does
         raise
-    blob.drain()
+    blob.drain()  # to the last byte, even if a decompressor should stop before it
     if hashed.digest != layer.diff_id:
         raise CorruptBlob(f"{name}: the archive in blob {layer.descriptor.digest} has digest {hashed.digest}")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from runtime.image.archive import DEFAULT_LIMITS, LayerLimits
 from runtime.image.descriptor import Descriptor
@@ -19,6 +20,11 @@ from runtime.image.manifest import LAYER, LAYER_GZIP
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+
+# A busy machine is no failure: properties are checked without regard to time.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @dataclass(frozen=True)
