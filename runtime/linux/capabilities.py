@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
+import struct
 from typing import TYPE_CHECKING
 
 from runtime.linux import constants, syscalls
@@ -29,10 +29,6 @@ DEFAULT = frozenset({
 })  # fmt: skip
 
 
-class _Header(ctypes.Structure):
-    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
-
-
 def mask(names: Iterable[str]) -> int:
     """The names as a bit set; raises `ValueError` for a name that capabilities(7) does not know."""
     bits = 0
@@ -49,21 +45,24 @@ def bounding_set() -> int:
         return next(int(line.split()[1], 16) for line in file if line.startswith("CapBnd:"))
 
 
-def limit_bounding_set(keep: int, held: int) -> int:
-    """Drop from the bounding set, of which ``held`` is left, all that is not in ``keep``: no execve can gain it back.
+def members(bits: int) -> tuple[int, ...]:
+    """The numbers of the capabilities in a bit set."""
+    return tuple(cap for cap in range(bits.bit_length()) if bits >> cap & 1)
 
-    Returns what is left. Only what is still held is dropped, so that a launcher that did it once pays it once.
+
+def limit_bounding_set(keep: int) -> int:
+    """Drop from the calling thread's bounding set all that is not in ``keep``; no execve can gain it back.
+
+    Returns what is left.
     """
-    for cap in range(held.bit_length()):
-        if (held & ~keep) >> cap & 1:
-            syscalls.prctl(constants.PR_CAPBSET_DROP, cap)
+    held = bounding_set()
+    for cap in members(held & ~keep):
+        syscalls.prctl(constants.PR_CAPBSET_DROP, cap)
     return held & keep
 
 
-def set_caps(effective: int, permitted: int, inheritable: int) -> None:
-    """Set the calling thread's three sets, and leave none ambient."""
-    header = _Header(constants.LINUX_CAPABILITY_VERSION_3, 0)
-    low = (effective & 0xFFFFFFFF, permitted & 0xFFFFFFFF, inheritable & 0xFFFFFFFF)
-    high = (effective >> 32, permitted >> 32, inheritable >> 32)
-    syscalls.capset(header, (ctypes.c_uint32 * 6)(*low, *high))
-    syscalls.prctl(constants.PR_CAP_AMBIENT, constants.PR_CAP_AMBIENT_CLEAR_ALL)
+def capset_arguments(effective: int, permitted: int, inheritable: int) -> tuple[bytes, bytes]:
+    """The header and the data that capset(2) takes for the calling thread: both halves of each set."""
+    sets = (effective, permitted, inheritable)
+    halves = [bits >> shift & 0xFFFFFFFF for shift in (0, 32) for bits in sets]
+    return struct.pack("=Ii", constants.LINUX_CAPABILITY_VERSION_3, 0), struct.pack("=6I", *halves)

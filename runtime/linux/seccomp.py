@@ -1,18 +1,24 @@
-"""Install a compiled seccomp filter: plain bytes and prctl(2), nothing else, so that it is safe in a child."""
+"""A compiled seccomp filter in memory, where prctl(2) takes it from."""
 
 from __future__ import annotations
 
 import ctypes
+from functools import lru_cache
 
-from runtime.linux import constants, syscalls
+_INSTRUCTION_BYTES = 8
 
 
 class _SockFprog(ctypes.Structure):
     _fields_ = (("len", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
 
-def install(program: bytes) -> None:
-    """Filter the calling thread from now on. It must have no_new_privs or CAP_SYS_ADMIN."""
-    buffer = ctypes.create_string_buffer(program, len(program))
-    fprog = _SockFprog(len(program) // 8, ctypes.cast(buffer, ctypes.c_void_p))
-    syscalls.prctl(constants.PR_SET_SECCOMP, constants.SECCOMP_MODE_FILTER, ctypes.addressof(fprog))
+@lru_cache
+def _loaded(program: bytes) -> tuple[_SockFprog, ctypes.Array[ctypes.c_char]]:
+    """The filter and the structure that points to it: kept, because the kernel is given the address."""
+    instructions = ctypes.create_string_buffer(program, len(program))
+    return _SockFprog(len(program) // _INSTRUCTION_BYTES, ctypes.addressof(instructions)), instructions
+
+
+def fprog_address(program: bytes) -> int:
+    """Where the ``struct sock_fprog`` of this filter is."""
+    return ctypes.addressof(_loaded(program)[0])

@@ -1,12 +1,10 @@
-"""Fork a child into namespaces, and learn whether it got as far as execve.
+"""Start a child that makes a program's calls, and learn whether it got as far as execve.
 
-The parent sleeps until the child has executed or died (CLONE_VFORK), so what the parent knows afterwards is final:
-the child's last words in the pipe, or silence, which means that execve closed it.
+The parent sleeps until the child has executed or died (CLONE_VFORK), so what it knows afterwards is final.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import signal
@@ -14,16 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runtime.linux import constants, syscalls
+from runtime.process import interpreter
+from runtime.process.program import Program
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_FAILED = 127
-_WORDS = 4096  # of PIPE_BUF, so that they arrive whole
+    from runtime.process.program import Call
 
 
 class LaunchError(Exception):
-    """A child did not get as far as execve; the message says at which step, and why."""
+    """A child did not get as far as execve; the message says at which call, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,55 +31,27 @@ class Child:
     pidfd: int
 
 
-def spawn(child: Callable[[Callable[[str], None]], None], flags: int = 0, cgroup_fd: int | None = None) -> Child:
-    """Run ``child`` in a new process; it must end in execve, and names each step that it is about to take.
+def spawn(calls: tuple[Call, ...], flags: int = 0, cgroup_fd: int | None = None, *, plain: bool = False) -> Child:
+    """Make ``calls``, of which the last must be an execve, in a new process with these clone flags.
 
-    Raises `LaunchError` with the child's own words where it failed; the dead child is reaped.
+    ``cgroup_fd`` is a version 2 group to be born in. ``plain`` does without machine code. Raises `LaunchError` naming
+    the call that failed; the dead child is reaped then.
     """
-    words, last_words = os.pipe()
+    program = Program(calls)
     pidfd = ctypes.c_int(-1)
-    into_cgroup = constants.CLONE_INTO_CGROUP if cgroup_fd is not None else 0
     args = syscalls.CloneArgs(
-        flags=flags | constants.CLONE_VFORK | constants.CLONE_PIDFD | into_cgroup,
+        flags=flags | constants.CLONE_PIDFD | (constants.CLONE_INTO_CGROUP if cgroup_fd is not None else 0),
         pidfd=ctypes.addressof(pidfd),
         exit_signal=signal.SIGCHLD,
         cgroup=cgroup_fd or 0,
     )
     try:
-        pid = _clone(args)
-        if pid == 0:
-            _run(child, last_words)
-    finally:
-        os.close(last_words)
-    with open(words, "rb", buffering=0) as pipe:
-        message = pipe.read(_WORDS)
-    if message:
-        os.waitpid(pid, 0)
-        os.close(pidfd.value)
-        raise LaunchError(message.decode(errors="replace"))
-    return Child(pid, pidfd.value)
-
-
-def _clone(args: syscalls.CloneArgs) -> int:
-    try:
-        return syscalls.clone3(args)
+        pid = interpreter.start(program, args, plain=plain)
     except OSError as error:
-        raise LaunchError(f"clone: {error.strerror}") from error
-
-
-def _run(child: Callable[[Callable[[str], None]], None], last_words: int) -> None:
-    """The child's whole life. It never returns into the parent's code."""
-    step = "start"
-
-    def at(name: str) -> None:
-        nonlocal step
-        step = name
-
-    try:
-        child(at)
-        raise OSError(0, "returned without execve")  # noqa: TRY301 - reported like every other failure
-    except BaseException as error:  # noqa: BLE001 - whatever it is, the parent must hear of it
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        with contextlib.suppress(OSError):
-            os.write(last_words, f"{step}: {reason}".encode()[:_WORDS])
-    os._exit(_FAILED)
+        raise LaunchError(f"clone: {(error.strerror or str(error)).lower()}") from error
+    failure = program.failure()
+    if failure is not None:
+        os.waitid(os.P_PIDFD, pidfd.value, os.WEXITED)
+        os.close(pidfd.value)
+        raise LaunchError(failure)
+    return Child(pid, pidfd.value)

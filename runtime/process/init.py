@@ -1,7 +1,7 @@
-"""What a container's first process does between clone and execve: a table of small steps, in order.
+"""What a container's first process does between clone and execve, planned as system calls in order.
 
-It runs in a forked child of the launcher, in part after the root has changed to a hostile image. So everything that it
-needs is imported before, and nothing here may import, open a library, or look up a name that is not already loaded.
+The root changes to a hostile image half-way. That is why this is a plan and not a program: nothing is imported,
+loaded, looked up or even interpreted in the child, so no file of the image can stand in for one of ours.
 """
 
 from __future__ import annotations
@@ -9,167 +9,201 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import stat
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runtime.linux import capabilities, constants, seccomp, syscalls
+from runtime.linux import capabilities, constants, seccomp
+from runtime.process.program import At, Call, Memory, Vector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from runtime.process.messages import Spawn
     from runtime.rootfs.operations import Operation
     from runtime.spec.container import Network, Process
 
-# linux/netlink.h: nlmsghdr is {u32 len, u16 type, u16 flags, u32 seq, u32 pid}; NLMSG_ERROR carries an int after it.
-_NLMSG_ERROR = 2
-# In ifinfomsg, ifaddrmsg and ndmsg alike the interface's index stands 4 bytes behind the header.
-_INDEX_AT = 20
+_EEXIST, _ENOENT = 17, 2
+_AT_FDCWD = -100
+_LAST_FD = 0xFFFFFFFF
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+# linux/netlink.h: the error of a reply stands behind its header of 16 bytes. In ifinfomsg, ifaddrmsg and ndmsg alike
+# the interface's index stands 4 bytes behind the header.
+_REPLY_BYTES = 4096
+_REPLY_ERROR_AT = 16
+_INDEX_AT = 20
+_UNKNOWN_INDEX = b"\xff\xff\xff\xff"
+
+# linux/sockios.h and linux/if.h: struct ifreq is a name of 16 bytes and, for this request, an int.
+_SIOCGIFINDEX = 0x8933
+_IFREQ_BYTES = 40
+_IFREQ_INDEX_AT = 16
+
+# struct sigaction of the kernel, all zero: SIG_DFL, no flags, no restorer, an empty mask of 8 bytes.
+_SIGACTION_DEFAULT = bytes(32)
+_SIGSET_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class InitContext:
-    """What the steps work on: made by the launcher before the clone."""
+    """What the launcher made before the clone."""
 
     process: Process
     hostname: str
     tasks_fds: tuple[int, ...]
     log_fd: int
     null_fd: int
-    host_netlink: socket.socket | None
+    netlink_fd: int
     network: Network | None
     rootfs: tuple[Operation, ...]
     bounding_set: int
 
 
-def init(context: InitContext, at: Callable[[str], None]) -> None:
-    """Take every step, then execute the container's process."""
-    for name, step in INIT_STEPS:
-        at(name)
-        step(context, at)
-    at(f"execute {context.process.argv[0]}")
-    execute(context.process)
+def plan_init(context: InitContext) -> tuple[Call, ...]:
+    """From the clone to the execve of the container's process."""
+    return (
+        *join_cgroup(context.tasks_fds),
+        # Only now, so that the namespace's root is the container's own group (cgroup_namespaces(7)).
+        Call("leave the control group namespace", "unshare", (constants.CLONE_NEWCGROUP,)),
+        *_configure_network(context.network, context.netlink_fd),
+        Call("set the hostname", "sethostname", (context.hostname.encode(), len(context.hostname.encode()))),
+        Call("set the umask", "umask", (0,)),
+        *(call for operation in context.rootfs for call in operation.calls()),
+        *redirect(context.null_fd, context.log_fd, context.log_fd),
+        *confine(context.process, context.bounding_set),
+        *execute(context.process),
+    )
 
 
-def _join_cgroup(context: InitContext, _at: Callable[[str], None]) -> None:
-    for fd in context.tasks_fds:
-        os.write(fd, b"0")
-    # Only now, so that the namespace's root is the container's own group (cgroup_namespaces(7)).
-    syscalls.unshare(constants.CLONE_NEWCGROUP)
-
-
-def _configure_network(context: InitContext, _at: Callable[[str], None]) -> None:
-    if context.network is None or context.host_netlink is None:
-        return
-    transact(context.host_netlink, context.network.host)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
-        index = struct.pack("=I", socket.if_nametoindex(context.network.link))
-        transact(netlink, tuple(_with_index(request, index) for request in context.network.guest))
-
-
-def _with_index(request: bytes, index: bytes) -> bytes:
-    """The request with the link's index filled in, unless it already names one (lo is always 1)."""
-    if request[_INDEX_AT : _INDEX_AT + 4] != b"\xff\xff\xff\xff":
-        return request
-    return request[:_INDEX_AT] + index + request[_INDEX_AT + 4 :]
-
-
-def transact(netlink: socket.socket, requests: tuple[bytes, ...]) -> None:
-    """Send requests that each ask for an acknowledgement; raises `OSError` at the first that is refused."""
-    for request in requests:
-        netlink.send(request)
-        kind, error = struct.unpack_from("=4xH10xi", netlink.recv(65536))
-        if kind == _NLMSG_ERROR and error:
-            raise OSError(-error, os.strerror(-error))
-
-
-def _set_hostname(context: InitContext, _at: Callable[[str], None]) -> None:
-    socket.sethostname(context.hostname)
-
-
-def _mount_rootfs(context: InitContext, at: Callable[[str], None]) -> None:
-    for operation in context.rootfs:
-        at(operation.describe())
-        operation.execute()
-
-
-def _connect_stdio(context: InitContext, _at: Callable[[str], None]) -> None:
-    redirect(context.null_fd, context.log_fd, context.log_fd)
-
-
-INIT_STEPS = (
-    ("join the control group", _join_cgroup),
-    ("configure the network", _configure_network),
-    ("set the hostname", _set_hostname),
-    ("mount the root", _mount_rootfs),
-    ("connect standard input and output", _connect_stdio),
-    ("drop privileges", lambda context, _at: confine(context.process, context.bounding_set)),
-)
-
-
-def chroot_and_execute(request: Spawn, null_fd: int, log_fd: int, bounding_set: int, at: Callable[[str], None]) -> None:
+def plan_chroot(request: Spawn, null_fd: int, log_fd: int, bounding_set: int) -> tuple[Call, ...]:
     """The same end without the box: a process of the host that only sees another root directory."""
-    at(f"change the root to {request.root}")
-    os.chroot(request.root)
-    at("connect standard input and output")
-    redirect(null_fd, log_fd, log_fd)
-    at("drop privileges")
-    confine(request.process, bounding_set)
-    at(f"execute {request.process.argv[0]}")
-    execute(request.process)
+    return (
+        Call(f"change the root to {request.root}", "chroot", (os.fsencode(request.root),)),
+        Call("enter the root", "chdir", (b"/",)),
+        *redirect(null_fd, log_fd, log_fd),
+        *confine(request.process, bounding_set),
+        *execute(request.process),
+    )
 
 
-def redirect(stdin: int, stdout: int, stderr: int) -> None:
+def plan_enter(
+    pidfd: int, namespaces: int, tasks_fds: tuple[int, ...], process: Process, stdio: tuple[int, int, int], bounding_set: int
+) -> tuple[Call, ...]:
+    """Join a running container and execute a further process there."""
+    return (
+        *join_cgroup(tasks_fds),
+        Call("join the namespaces", "setns", (pidfd, namespaces)),
+        *redirect(*stdio),
+        *confine(process, bounding_set),
+        *execute(process),
+    )
+
+
+def join_cgroup(tasks_fds: tuple[int, ...]) -> tuple[Call, ...]:
+    """Write 0, which is whoever writes."""
+    return tuple(Call("join the control group", "write", (fd, b"0", 1)) for fd in tasks_fds)
+
+
+def _configure_network(network: Network | None, host_netlink: int) -> tuple[Call, ...]:
+    if network is None:
+        return ()
+    calls = [call for request in network.host for call in _request("configure the link", host_netlink, Memory(request))]
+    flags = socket.SOCK_RAW | socket.SOCK_CLOEXEC
+    netlink = Call("open a netlink socket", "socket", (socket.AF_NETLINK, flags, socket.NETLINK_ROUTE))
+    ifreq = Memory(network.link.encode().ljust(_IFREQ_BYTES, b"\0"))
+    calls += [netlink, Call(f"find link {network.link}", "ioctl", (netlink, _SIOCGIFINDEX, ifreq))]
+    for content in network.guest:
+        request = Memory(content)
+        if content[_INDEX_AT : _INDEX_AT + len(_UNKNOWN_INDEX)] == _UNKNOWN_INDEX:
+            calls.append(Call("name the link", "copy", (At(ifreq, _IFREQ_INDEX_AT), At(request, _INDEX_AT), 4)))
+        calls += _request("configure the network", netlink, request)
+    return tuple(calls)
+
+
+def _request(what: str, netlink: int | Call, request: Memory) -> tuple[Call, ...]:
+    """Send one request that asks for an acknowledgement, and fail with its error."""
+    reply = Memory(bytes(_REPLY_BYTES))
+    return (
+        Call(what, "sendto", (netlink, request, len(request.content))),
+        Call(what, "recvfrom", (netlink, reply, _REPLY_BYTES)),
+        Call(what, "check", (At(reply, _REPLY_ERROR_AT),)),
+    )
+
+
+def redirect(stdin: int, stdout: int, stderr: int) -> tuple[Call, ...]:
     """Make these the standard descriptors, of a new session; every other one closes at execve."""
-    os.setsid()
-    for number, fd in enumerate((stdin, stdout, stderr)):
-        os.dup2(fd, number, inheritable=True)
+    what = "connect standard input and output"
+    return (
+        Call(what, "setsid"),
+        *(Call(what, "dup3", (fd, number, 0)) for number, fd in enumerate((stdin, stdout, stderr))),
+        # Each is close-on-exec already; this holds also for one that somebody forgets.
+        Call(what, "close_range", (3, _LAST_FD, constants.CLOSE_RANGE_CLOEXEC)),
+    )
 
 
-def confine(process: Process, bounding_set: int) -> None:
+def confine(process: Process, bounding_set: int) -> tuple[Call, ...]:
     """Give up, for ever, all that the process is not meant to have."""
-    os.umask(0o022)
-    os.makedirs(process.cwd, exist_ok=True)
-    os.chdir(process.cwd)
     keep = process.capabilities
-    capabilities.limit_bounding_set(keep, bounding_set)
-    os.setgroups(process.groups)
-    os.setresgid(process.gid, process.gid, process.gid)
-    os.setresuid(process.uid, process.uid, process.uid)
-    if process.uid == 0:
-        capabilities.set_caps(keep, keep, 0)
-    if process.no_new_privs:
-        syscalls.prctl(constants.PR_SET_NO_NEW_PRIVS, 1)
-    if process.seccomp is not None:
-        seccomp.install(process.seccomp)
+    what = "drop privileges"
+    return (
+        Call(what, "umask", (0o022,)),
+        *_enter_directory(process.cwd),
+        *(
+            Call(what, "prctl", (constants.PR_CAPBSET_DROP, cap))
+            for cap in capabilities.members(bounding_set & ~keep)
+        ),
+        Call(what, "setgroups", (len(process.groups), struct.pack(f"={len(process.groups)}I", *process.groups))),
+        Call(what, "setresgid", (process.gid,) * 3),
+        Call(what, "setresuid", (process.uid,) * 3),
+        *_set_capabilities(keep if process.uid == 0 else 0),
+        *((Call(what, "prctl", (constants.PR_SET_NO_NEW_PRIVS, 1)),) if process.no_new_privs else ()),
+        *_filter(process.seccomp),
+    )
 
 
-def execute(process: Process) -> None:
-    """execve(2), looking the program up along the process's own PATH; dispositions that Python changed are put back."""
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)
-    # Every descriptor of ours is close-on-exec already; this holds also for one that somebody forgets.
-    syscalls.close_range(3, syscalls.LAST_FD, constants.CLOSE_RANGE_CLOEXEC)
-    environment = dict(entry.split("=", 1) for entry in process.env)
-    program = _find(process.argv[0], environment.get("PATH", _DEFAULT_PATH))
-    os.execve(program, process.argv, environment)  # noqa: S606 - to execute without a shell is the point
+def _enter_directory(path: str) -> tuple[Call, ...]:
+    """A working directory that the image lacks is made, as Docker does."""
+    parts = path.strip("/").split("/")
+    parents = ["/" + "/".join(parts[: depth + 1]) for depth in range(len(parts))]
+    return (
+        *(Call(f"make {path}", "mkdirat", (_AT_FDCWD, os.fsencode(parent), 0o755), _EEXIST) for parent in parents),
+        Call(f"enter {path}", "chdir", (os.fsencode(path),)),
+    )
 
 
-def _find(name: str, path: str) -> str:
+def _set_capabilities(keep: int) -> tuple[Call, ...]:
+    header, data = capabilities.capset_arguments(keep, keep, 0)
+    return (
+        Call("set capabilities", "capset", (header, data)),
+        Call("clear ambient capabilities", "prctl", (constants.PR_CAP_AMBIENT, constants.PR_CAP_AMBIENT_CLEAR_ALL)),
+    )
+
+
+def _filter(program: bytes | None) -> tuple[Call, ...]:
+    if program is None:
+        return ()
+    arguments = (constants.PR_SET_SECCOMP, constants.SECCOMP_MODE_FILTER, seccomp.fprog_address(program))
+    return (Call("install the seccomp filter", "prctl", arguments),)
+
+
+def execute(process: Process) -> tuple[Call, ...]:
+    """execve(2), tried along the process's own PATH; the signals that Python ignores are given back."""
+    environment = tuple(os.fsencode(entry) for entry in process.env)
+    argv = Vector(tuple(os.fsencode(argument) for argument in process.argv))
+    envp = Vector(environment)
+    programs = _candidates(process.argv[0], process.env)
+    what = f"execute {process.argv[0]}"
+    return (
+        *(
+            Call(what, "rt_sigaction", (number, _SIGACTION_DEFAULT, 0, _SIGSET_BYTES))
+            for number in (signal.SIGPIPE, signal.SIGXFSZ)
+        ),
+        *(Call(what, "execve", (program, argv, envp), _ENOENT) for program in programs[:-1]),
+        Call(what, "execve", (programs[-1], argv, envp)),
+    )
+
+
+def _candidates(name: str, env: tuple[str, ...]) -> tuple[bytes, ...]:
     if "/" in name:
-        return name
-    for directory in path.split(":"):
-        candidate = f"{directory}/{name}"
-        if _is_program(candidate):
-            return candidate
-    raise FileNotFoundError(2, "not found in PATH")
-
-
-def _is_program(path: str) -> bool:
-    try:
-        return stat.S_ISREG(os.stat(path).st_mode) and os.access(path, os.X_OK)
-    except OSError:
-        return False
+        return (os.fsencode(name),)
+    path = next((entry[5:] for entry in env if entry.startswith("PATH=")), _DEFAULT_PATH)
+    return tuple(os.fsencode(f"{directory}/{name}") for directory in path.split(":"))

@@ -22,8 +22,8 @@ from runtime.cgroups.hierarchy import CgroupError, host_hierarchy
 from runtime.linux import capabilities, constants, syscalls
 from runtime.process import clone, messages
 from runtime.process.enter import enter
-from runtime.process.init import InitContext, chroot_and_execute, init
-from runtime.rootfs.plan import plan_rootfs
+from runtime.process.init import InitContext, plan_chroot, plan_init
+from runtime.rootfs.plan import masked_paths, plan_rootfs
 
 if TYPE_CHECKING:
     from runtime.spec.container import ContainerSpec
@@ -56,7 +56,8 @@ class Launcher:
         self._channel = channel
         self._mountpoint = mountpoint
         self._hierarchy = None if mountpoint == "" else host_hierarchy()
-        self._bounding_set = capabilities.limit_bounding_set(bounds, capabilities.bounding_set())
+        self._bounding_set = capabilities.limit_bounding_set(bounds)
+        self._masks = masked_paths()
         self._null_fd = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         self._processes: dict[str, Supervised] = {}
         self._by_pidfd: dict[int, Supervised] = {}
@@ -142,24 +143,24 @@ class Launcher:
                 tasks_fds=() if unified else entrance,
                 log_fd=_open_log(stack, spec.log_path),
                 null_fd=self._null_fd,
-                host_netlink=_open_netlink(stack) if spec.network else None,
+                netlink_fd=_open_netlink(stack),
                 network=spec.network,
-                rootfs=plan_rootfs(spec.rootfs, self._mountpoint),
+                rootfs=plan_rootfs(spec.rootfs, self._mountpoint, self._masks),
                 bounding_set=self._bounding_set,
             )
-            return clone.spawn(lambda at: init(context, at), _NAMESPACES, entrance[0] if unified else None)
+            return clone.spawn(plan_init(context), _NAMESPACES, entrance[0] if unified else None)
 
     def _spawn(self, request: messages.Spawn) -> messages.Reply:
         with contextlib.ExitStack() as stack:
             log = _open_log(stack, request.log_path)
-            child = clone.spawn(lambda at: chroot_and_execute(request, self._null_fd, log, self._bounding_set, at))
+            child = clone.spawn(plan_chroot(request, self._null_fd, log, self._bounding_set))
         return self._supervise(request.id, Supervised(child.pid, child.pidfd))
 
     def _exec(self, request: messages.Exec, fds: list[int]) -> messages.Reply:
         target = self._known(request.id)
         if target.cgroup is None or target.exit_status is not None:
             return messages.Refused(f"execute in {request.id}: not a running container")
-        child = enter(target.pidfd, target.cgroup, request.process, (self._null_fd, *fds), self._bounding_set)
+        child = enter(target.pidfd, target.cgroup, request.process, (self._null_fd, fds[0], fds[1]), self._bounding_set)
         return self._supervise(request.exec_id, Supervised(child.pid, child.pidfd))
 
     def _supervise(self, name: str, supervised: Supervised) -> messages.Reply:
@@ -208,9 +209,10 @@ def _open_log(stack: contextlib.ExitStack, path: str) -> int:
     return fd
 
 
-def _open_netlink(stack: contextlib.ExitStack) -> socket.socket:
+def _open_netlink(stack: contextlib.ExitStack) -> int:
     """A route socket of the host's namespace, for the child to take along into its own."""
-    return stack.enter_context(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE))
+    netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    return stack.enter_context(netlink).fileno()
 
 
 def main() -> None:
@@ -220,6 +222,9 @@ def main() -> None:
     """
     # Orphans of a container that leaves its init behind come to us, not to the host's init.
     syscalls.prctl(constants.PR_SET_CHILD_SUBREAPER, 1)
+    # A child that enters a container shares our memory until it executes: nobody there may look into it, or reach our
+    # executable through /proc (CVE-2019-5736).
+    syscalls.prctl(constants.PR_SET_DUMPABLE, 0)
     os.umask(0o022)
     os.chdir("/")
     fd = int(sys.argv[1])

@@ -1,15 +1,21 @@
-"""The steps that turn an empty mount namespace into a container's root: data that describes itself, then executes."""
+"""The steps that turn an empty mount namespace into a container's root: data that says what it does, and how.
+
+Each is a few system calls (`runtime.process.program`), made inside the container's namespaces by a child in which
+nothing of ours is executed.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from dataclasses import dataclass
 from typing import Protocol
 
-from runtime.linux import constants, syscalls
+from runtime.linux import constants
+from runtime.process.program import Call
 
+_AT_FDCWD = -100
+_EEXIST, _ENOENT = 17, 2
 _FLAG_NAMES = {
     constants.MS_RDONLY: "ro",
     constants.MS_NOSUID: "nosuid",
@@ -23,13 +29,13 @@ _FLAG_NAMES = {
 
 
 class Operation(Protocol):
-    """One step; executed inside the container's namespaces, where nothing may be imported or looked up."""
+    """One step."""
 
     def describe(self) -> str:
         """The step in words, for an error or a plan."""
 
-    def execute(self) -> None:
-        """Do it; raises `OSError`."""
+    def calls(self) -> tuple[Call, ...]:
+        """The system calls that it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +55,16 @@ class Mount:
         flags = ",".join(name for bit, name in _FLAG_NAMES.items() if self.flags & bit)
         return f"mount {self.fstype or self.source or 'nothing'} on {self.target}" + (f" ({flags})" if flags else "")
 
-    def execute(self) -> None:
-        """Mount; an ``optional`` mount whose target does not exist is left out."""
-        if self.make_target:
-            _make_directory(self.target)
-        try:
-            syscalls.mount(self.source, self.target, self.fstype, self.flags, self.data)
-        except FileNotFoundError:
-            if not self.optional:
-                raise
+    def calls(self) -> tuple[Call, ...]:
+        """An ``optional`` mount whose target does not exist is left out."""
+        arguments = (_text(self.source), os.fsencode(self.target), _text(self.fstype), self.flags, _text(self.data))
+        mount = Call(self.describe(), "mount", arguments, _ENOENT if self.optional else 0)
+        return (*make_directory(self.target), mount) if self.make_target else (mount,)
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A character device node, mknod(2)."""
+    """A character device node, mknod(2), of mode 0666: the umask must be 0."""
 
     path: str
     major: int
@@ -72,10 +74,11 @@ class Device:
         """``make device /dev/null 1:3``."""
         return f"make device {self.path} {self.major}:{self.minor}"
 
-    def execute(self) -> None:
-        """Make the node, with mode 0666 whatever the umask."""
-        os.mknod(self.path, stat.S_IFCHR | 0o666, os.makedev(self.major, self.minor))
-        os.chmod(self.path, 0o666)  # noqa: S103 - what the specification asks of these nodes
+    def calls(self) -> tuple[Call, ...]:
+        """One."""
+        number = os.makedev(self.major, self.minor)
+        arguments = (_AT_FDCWD, os.fsencode(self.path), stat.S_IFCHR | 0o666, number)
+        return (Call(self.describe(), "mknodat", arguments),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,27 +92,9 @@ class Symlink:
         """``link /dev/fd to /proc/self/fd``."""
         return f"link {self.path} to {self.target}"
 
-    def execute(self) -> None:
-        """Link."""
-        os.symlink(self.target, self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class Mask:
-    """Hide a path: a file behind /dev/null, a directory behind the empty one at ``empty``."""
-
-    path: str
-    empty: str
-
-    def describe(self) -> str:
-        """``mask /proc/kcore``."""
-        return f"mask {self.path}"
-
-    def execute(self) -> None:
-        """Mask; a path that this kernel does not have is left out."""
-        with contextlib.suppress(FileNotFoundError):
-            source = self.empty if stat.S_ISDIR(os.lstat(self.path).st_mode) else "/dev/null"
-            syscalls.mount(source, self.path, None, constants.MS_BIND, None)
+    def calls(self) -> tuple[Call, ...]:
+        """One."""
+        return (Call(self.describe(), "symlinkat", (os.fsencode(self.target), _AT_FDCWD, os.fsencode(self.path))),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +107,25 @@ class PivotRoot:
         """``make DIRECTORY the root``."""
         return f"make {self.new_root} the root"
 
-    def execute(self) -> None:
-        """Pivot; afterwards nothing of the host is reachable by a path."""
-        os.chdir(self.new_root)
-        syscalls.pivot_root(".", ".")
-        syscalls.umount2(".", constants.MNT_DETACH)
-        os.chdir("/")
+    def calls(self) -> tuple[Call, ...]:
+        """Afterwards nothing of the host is reachable by a path."""
+        what = self.describe()
+        return (
+            Call(what, "chdir", (os.fsencode(self.new_root),)),
+            Call(what, "pivot_root", (b".", b".")),
+            Call(what, "umount2", (b".", constants.MNT_DETACH)),
+            Call(what, "chdir", (b"/",)),
+        )
 
 
-def _make_directory(path: str) -> None:
-    """A directory of this very name: an image could have put a symlink there to lead the mount elsewhere."""
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(path, 0o755)
-    if not stat.S_ISDIR(os.lstat(path).st_mode):
-        raise NotADirectoryError(20, "the image has something other than a directory there")
+def make_directory(path: str) -> tuple[Call, ...]:
+    """A directory of this very name: an image could have put a symlink there to lead a mount elsewhere."""
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    return (
+        Call(f"make directory {path}", "mkdirat", (_AT_FDCWD, os.fsencode(path), 0o755), _EEXIST),
+        Call(f"open directory {path} of the image", "openat", (_AT_FDCWD, os.fsencode(path), flags, 0)),
+    )
+
+
+def _text(text: str | None) -> bytes | int:
+    return 0 if text is None else os.fsencode(text)

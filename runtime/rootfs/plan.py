@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runtime.linux.constants import (
@@ -14,7 +16,7 @@ from runtime.linux.constants import (
     MS_REC,
     MS_REMOUNT,
 )
-from runtime.rootfs.operations import Device, Mask, Mount, Operation, PivotRoot, Symlink
+from runtime.rootfs.operations import Device, Mount, Operation, PivotRoot, Symlink
 
 if TYPE_CHECKING:
     from runtime.spec.container import Rootfs
@@ -45,7 +47,24 @@ _DEVPTS = "newinstance,ptmxmode=0666,mode=0620,gid=5"
 _EMPTY = "/dev/.empty"
 
 
-def plan_rootfs(rootfs: Rootfs, mountpoint: str) -> tuple[Operation, ...]:
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """A path, and what is put over it: /dev/null over a file, the empty directory over a directory."""
+
+    path: str
+    cover: str
+
+
+def masked_paths() -> tuple[Masked, ...]:
+    """Those of `MASKED_PATHS` that this kernel has; containers see the same kernel's /proc and /sys."""
+    return tuple(
+        Masked(path, _EMPTY if os.path.isdir(path) else "/dev/null")
+        for path in MASKED_PATHS
+        if os.path.lexists(path)
+    )
+
+
+def plan_rootfs(rootfs: Rootfs, mountpoint: str, masks: tuple[Masked, ...]) -> tuple[Operation, ...]:
     """Everything from a fresh copy of the host's mounts to the container's root, in order.
 
     The pivot comes before any mount whose target the image names, so that a symlink in the image leads nowhere but
@@ -59,7 +78,7 @@ def plan_rootfs(rootfs: Rootfs, mountpoint: str) -> tuple[Operation, ...]:
         Mount("proc", "/proc", "proc", _QUIET, make_target=True),
         *_plan_dev(),
         Mount("sysfs", "/sys", "sysfs", _QUIET | MS_RDONLY, make_target=True),
-        *(Mask(path, _EMPTY) for path in MASKED_PATHS),
+        *(Mount(masked.cover, masked.path, None, MS_BIND, optional=True) for masked in masks),
         *(step for path in READONLY_PATHS for step in _plan_readonly(path)),
         Mount(None, "/dev", None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC),
     )
