@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
-from bench.analysis.wording import amount, digits, measured
+from bench.analysis.wording import amount, digits, measured, spoken
 from reports.axes import APPLICATIONS_BYTES, MIB, RATIOS, around
 from reports.figure import Figure, Panel, Table, log_axis, plot
 from reports.style import style
@@ -44,7 +44,7 @@ def _title(curve: tuple[RatioPoint, ...]) -> str:
     if not curve:
         return "How the application’s own size changes the ratio is not known from this run"
     example = next((point for point in curve if point.application_bytes == _EXAMPLE_BYTES), curve[-1])
-    return (f"With an application of {amount(example.application_bytes, 'bytes')} the ratio of "
+    return (f"With an application of {spoken(example.application_bytes, 'bytes')} the ratio of "
             f"{digits(curve[0].ratio.value)} becomes {digits(example.ratio.value)}")
 
 
@@ -53,7 +53,7 @@ def _panel(curve: tuple[RatioPoint, ...]) -> Panel:
     sizes = [float(point.application_bytes) for point in shown]
     lows = [point.ratio.low or point.ratio.value for point in shown]
     highs = [point.ratio.high or point.ratio.value for point in shown]
-    look = style("vm")
+    look = style("ratio")
     ratios = [point.ratio.value for point in shown]
     traces = [
         go.Scatter(x=sizes, y=lows, mode="lines", line={"width": 0}, hoverinfo="skip"),
@@ -64,16 +64,16 @@ def _panel(curve: tuple[RatioPoint, ...]) -> Panel:
                    hovertemplate="%{text}<extra></extra>"),
     ]
     low, high = around([1.0, *lows, *highs], below=1.25, above=1.4)
-    spec = plot(traces, xaxis=log_axis(sizes[0] / 1.15, sizes[-1] * 1.15, "the application’s own memory", APPLICATIONS_BYTES),
-                yaxis=log_axis(low, high, "VM to container", RATIOS))
+    spec = plot(traces, xaxis=log_axis(sizes[0] / 1.15, sizes[-1] * 1.4, "the application’s own memory", APPLICATIONS_BYTES),
+                yaxis=log_axis(low, high, "ratio", RATIOS))
     said = "Ratio of memory, VM to container, over the application's size: " + "; ".join(_named(point) for point in shown)
-    return Panel("application-plot", "", said + ".", 320, spec)
+    return Panel("application-plot", "Memory, VM to container", "", said + ".", 320, spec)
 
 
 def _named(point: RatioPoint) -> str:
-    return f"{amount(point.application_bytes, 'bytes')}: {amount(point.ratio.value, 'times')}"
+    return f"{spoken(point.application_bytes, 'bytes')}: {amount(point.ratio.value, 'times')}"
 
 
 def _table(curve: tuple[RatioPoint, ...]) -> Table:
-    rows = tuple((amount(point.application_bytes, "bytes"), measured(point.ratio)) for point in curve)
+    rows = tuple((spoken(point.application_bytes, "bytes"), measured(point.ratio)) for point in curve)
     return Table("Ratio by the application's own memory", ("application", "VM to container, 95 % interval"), rows)

@@ -11,7 +11,7 @@ from bench.analysis.wording import digits, listed, named
 from reports.axes import COUNTS
 from reports.dots import Dot, dot_plot
 from reports.figure import Figure, Panel, Table
-from reports.words import NONE, label
+from reports.words import NONE, grouped, how, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,16 +55,16 @@ def _row(capacity: Capacity) -> str:
 
 
 def _text(capacity: Capacity, density: Density) -> str:
-    count = f"{math.floor(capacity.holds):,}"
+    count = holds(capacity.holds, capacity.low, capacity.high)
     return f"{count} — the limit" if capacity is density.binding else count
 
 
 def _panels(dots: list[Dot]) -> tuple[Panel, ...]:
     if not dots:
         return ()
-    spec, height = dot_plot(dots, "instances this host would hold", COUNTS)
+    spec, height = dot_plot(dots, "logarithmic: each step is ten times the one before", COUNTS)
     said = "; ".join(f"{dot.row}, {dot.driver}: {dot.text}" for dot in dots)
-    return (Panel("density-plot", "", f"Instances that each resource alone would hold. {said}.", height, spec),)
+    return (Panel("density-plot", "Instances that would fit", "", f"Instances that each resource alone would hold. {said}.", height, spec),)
 
 
 def _title(summary: Summary, shown: list[Density]) -> str:
@@ -72,20 +72,22 @@ def _title(summary: Summary, shown: list[Density]) -> str:
     for density in shown:
         binding = density.binding
         if binding:
-            how = summary.virtualisation.adjective if summary.virtualisation and density.driver == "vm" else ""
             count = holds(binding.holds, binding.low, binding.high)
-            parts.append(f"{count} {how}{named(density.driver, 2)}, where {binding.resource} ends")
-    return f"This host would hold {listed(parts)}" if parts else "What this host would hold is not known from this run"
+            parts.append(f"{count} {how(summary, density.driver)}{named(density.driver, 2)}, stopped by {binding.resource}")
+    return f"This host would hold {', and '.join(parts)}" if parts else "What this host would hold is not known from this run"
 
 
 def _notes(summary: Summary, shown: list[Density]) -> Iterator[str]:
-    for density in shown:
-        if density.beyond and density.beyond > 2:
-            yield (f"{label(summary, density.driver)}: this is {digits(density.beyond)} times as many as were run; so "
-                   "far beyond what was measured, the slope need not hold and no reserve is kept.")
-    for density in summary.densities:
-        if density.binding is None:
-            yield f"{label(summary, density.driver)}: no slope was measured and no limit is recorded."
+    far = [density for density in shown if density.beyond and density.beyond > 2]
+    if far:
+        times = listed([f"{digits(density.beyond or 0)} times as many {named(density.driver, 2)}" for density in far])
+        yield (f"This is {times} as were run. So far beyond what was measured a slope need not hold; no reserve is kept "
+               "for anything else on the host.")
+    yield from grouped(
+        (density.driver, "no slope was measured and no limit is recorded")
+        for density in summary.densities
+        if density.binding is None
+    )
     if not summary.densities:
         yield "Nothing was launched."
 

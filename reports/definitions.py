@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.analysis.memory import DEFINITIONS
-from bench.analysis.wording import amount, digits, measured
+from bench.analysis.wording import amount, measured, spoken
 from reports.axes import SIZES_BYTES
 from reports.dots import Dot, dot_plot
 from reports.figure import Figure, Panel, Table
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bench.analysis.summary import Summary
 
 _SHORT = {
-    "host_available": "Host, per instance<br>(slope)",
+    "host_available": "Host, slope",
     "pss": "PSS",
     "rss": "RSS",
     "cgroup": "Control group",
@@ -51,9 +51,9 @@ def definitions_figure(summary: Summary) -> Figure:
 def _panels(dots: list[Dot]) -> tuple[Panel, ...]:
     if not dots:
         return ()
-    spec, height = dot_plot(dots, "memory per instance", SIZES_BYTES)
-    said = "; ".join(f"{dot.row.replace('<br>', ' ')}, {dot.driver}: {dot.text}" for dot in dots)
-    return (Panel("definitions-plot", "", f"Memory per instance by definition. {said}.", height, spec),)
+    spec, height = dot_plot(dots, "logarithmic: each step is ten times the one before", SIZES_BYTES)
+    said = "; ".join(f"{dot.row}, {dot.driver}: {dot.text}" for dot in dots)
+    return (Panel("definitions-plot", "Memory per instance", "", f"Memory per instance by definition. {said}.", height, spec),)
 
 
 def _title(summary: Summary) -> str:
@@ -61,8 +61,8 @@ def _title(summary: Summary) -> str:
     if len(known) < 2:
         return "What an instance’s memory is depends on who is asked"
     least, most = min(known, key=lambda metric: known[metric]), max(known, key=lambda metric: known[metric])
-    return (f"A VM has {digits(known[least])} or {digits(known[most])} times a container’s memory, depending on who is "
-            f"asked: {_asked(least)} or {_asked(most)}")
+    return (f"A VM has {spoken(known[least], 'times')} a container’s memory, or {spoken(known[most], 'times')}, depending "
+            f"on who is asked: {_asked(least)} or {_asked(most)}")
 
 
 def _asked(metric: str) -> str:

@@ -75,10 +75,14 @@ def _trace(dots: Sequence[Dot], places: dict[tuple[str, str], float]) -> go.Scat
 
 def _whiskers(dots: Sequence[Dot], colour: str) -> dict[str, Any]:
     return {
-        "type": "data", "symmetric": False, "thickness": 1.5, "width": 4, "color": colour,
-        "array": [0 if dot.high is None else dot.high - dot.value for dot in dots],
-        "arrayminus": [0 if dot.low is None else dot.value - dot.low for dot in dots],
+        "type": "data", "symmetric": False, "thickness": 2, "width": 0, "color": colour,
+        "array": [_arm(dot.value, dot.high) for dot in dots],
+        "arrayminus": [_arm(dot.low, dot.value) for dot in dots],
     }
+
+
+def _arm(low: float | None, high: float | None) -> float | None:
+    return None if low is None or high is None or low == high else high - low
 
 
 def _rule(y: float) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Panel:
 
     id: str
     title: str
+    detail: str
     label: str
     height: int
     spec: dict[str, Any]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from bench.analysis.headline import headline_lines
+from bench.analysis.headline import headline_lines, holds
 from bench.analysis.summary import summarise
+from bench.analysis.treatments import CONTROL, VM
 from bench.analysis.verdicts import Verdict, bar
-from bench.analysis.wording import amount, interval, listed, measured, named, size
+from bench.analysis.wording import amount, bounds, interval, listed, named
 from bench.loading import load_run
 from bench.metrics import METRICS
 from bench.results import ResultsError
@@ -23,7 +25,7 @@ from reports.figure import Table
 from reports.growth import growth_figure
 from reports.startup import startup_figure
 from reports.style import style
-from reports.words import NONE, cell, label, value_cell
+from reports.words import NONE, cell, how, label, value_cell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,9 +35,13 @@ if TYPE_CHECKING:
 
     from bench.analysis.summary import Summary
     from bench.analysis.treatments import Treatment
-    from bench.analysis.verdicts import Judgement
+    from bench.analysis.treatments import CONTROL, VM
+from bench.analysis.verdicts import Judgement
 
 MARKS = {Verdict.SUPPORTED: "✓", Verdict.REFUTED: "✗", Verdict.INCONCLUSIVE: "≈", Verdict.NOT_TESTABLE: "–"}
+
+# Between a number and its unit, within an interval, and on both sides of the sign in "n = 9".
+_TIES = re.compile(r"(?<=\d) (?=(?:%|[KMG]iB|B|[mµ]?s|min|times)\b|%)|(?<=n) (?==)|(?<==) (?=\d)| (?=[\d.,?-]+\])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +70,13 @@ def write_report(run_dir: Path) -> Path:
 
 def render(summary: Summary) -> str:
     """The page as text; the same summary gives the same page."""
-    lines = headline_lines(summary)
+    lead, certainty = _lead(summary)
     return _templates().get_template("page.html.jinja").render(
         summary=summary,
         manifest=summary.manifest,
-        lead=_lead(summary),
-        lines=lines,
+        lead=lead,
+        certainty=certainty,
+        lines=headline_lines(summary),
         glances=[_glance(summary, treatment) for treatment in summary.treatments],
         claims=summary.claims,
         startup=startup_figure(summary),
@@ -82,35 +89,34 @@ def render(summary: Summary) -> str:
     )
 
 
-def _lead(summary: Summary) -> str:
-    """The answer in one sentence."""
+def _lead(summary: Summary) -> tuple[str, str]:
+    """The answer in one sentence, and how sure it is."""
     ratio = summary.ratios.get("host_available")
     if ratio:
-        how = summary.virtualisation.adjective if summary.virtualisation else ""
-        article = "An emulated VM" if how.startswith("TCG") else f"A {how}VM"
-        return f"{article} takes {amount(ratio.value, 'times')} the host memory of a container {_range(ratio)}".rstrip()
+        text = f"One {how(summary, VM)}VM takes {amount(ratio.value, 'times')} the host memory of one container"
+        return text, f"95 % interval {bounds(ratio)}"
     for treatment in summary.treatments:
-        if treatment.memory.estimate:
-            return f"One more {named(treatment.driver)} takes {measured(treatment.memory.estimate)} of the host’s memory"
-    return headline_lines(summary)[0].rstrip(".")
-
-
-def _range(ratio: Any) -> str:  # noqa: ANN401
-    return interval(ratio) if ratio.bounded else ""
+        estimate = treatment.memory.estimate
+        if estimate:
+            text = f"One more {how(summary, treatment.driver)}{named(treatment.driver)} takes {amount(estimate.value, 'bytes')}"
+            return f"{text} of the host’s memory", f"95 % interval {bounds(estimate)}"
+    return headline_lines(summary)[0].rstrip("."), ""
 
 
 def _glance(summary: Summary, treatment: Treatment) -> Glance:
+    median, memory = treatment.first_answer.median(), treatment.memory.estimate
+    rows = [
+        ("first answer, median", value_cell(median), bounds(median) if median else "none recorded"),
+        ("host memory, each", value_cell(memory), bounds(memory) if memory else treatment.memory.missing),
+    ]
     density = summary.density(treatment.driver)
-    binding = density.binding if density else None
-    median = treatment.first_answer.median()
-    memory = treatment.memory.estimate
-    rows = (
-        ("first answer, median", value_cell(median), cell(median)),
-        ("host memory, each", value_cell(memory), cell(memory, treatment.memory.missing)),
-        ("would fit here", f"{binding.holds:,.0f}" if binding else NONE, f"{binding.resource} binds" if binding else ""),
-    )
+    if density and density.binding and treatment.driver != CONTROL:
+        binding = density.binding
+        rows.append(("would fit on this host", holds(binding.holds, binding.low, binding.high), f"stopped by {binding.resource}"))
+    elif treatment.driver == CONTROL and summary.box:
+        rows.append(("so a container’s box adds", value_cell(summary.box), bounds(summary.box)))
     answered = f"{treatment.answered:,} of {treatment.requested:,} answered"
-    return Glance(treatment.driver, label(summary, treatment.driver), answered, rows)
+    return Glance(treatment.driver, label(summary, treatment.driver), answered, tuple(rows))
 
 
 def _teardown(summary: Summary) -> Table:
@@ -127,6 +133,11 @@ def _still_answering(treatment: Treatment) -> str:
     return listed([f"{count:,.0f} of {treatment.per_block:,}" for count in treatment.answering]) or NONE
 
 
+def tied(value: object) -> object:
+    """Text with its numbers tied to their units and signs, so that no line breaks between them."""
+    return _TIES.sub("\N{NO-BREAK SPACE}", value) if type(value) is str else value
+
+
 @cache
 def _templates() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -134,11 +145,12 @@ def _templates() -> Environment:
     environment = Environment(
         loader=FunctionLoader(lambda name: files(__package__).joinpath(name).read_text(encoding="utf-8")),
         autoescape=True,
+        finalize=tied,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(style=style, label=label, marks=MARKS, bar=bar, cell=cell, value_cell=value_cell, size=size)
+    environment.globals.update(style=style, label=label, marks=MARKS, bar=bar, value_cell=value_cell, bounds=bounds, interval=interval)
     return environment
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench.analysis.evidence import gather
 from bench.analysis.registry import registry
-from bench.analysis.wording import amount, measured, sentence, size, threshold
+from bench.analysis.wording import amount, measured, sentence, size, spoken
 
 if TYPE_CHECKING:
     from bench.analysis.estimate import Estimate
@@ -69,7 +69,7 @@ def compare(claim: Claim, estimate: Estimate) -> Verdict:
 
 def bar(claim: Claim, unit: str) -> str:
     """What the claim demands, in words: ``at most 10 MiB``."""
-    return f"{claim.sense} {threshold(claim.threshold, unit)}"
+    return f"{claim.sense} {spoken(claim.threshold, unit)}"
 
 
 def _reason(claim: Claim, evidence: Evidence) -> str:
@@ -99,7 +99,7 @@ def _emulation(claim: Claim, evidence: Evidence) -> str:
     verdict = compare(claim, evidence.estimate)
     if verdict is Verdict.INCONCLUSIVE:
         return text
-    aside, least = amount(registry().emulated_memory_bytes, "bytes"), amount(evidence.least.value, evidence.least.unit)
+    aside, least = spoken(registry().emulated_memory_bytes, "bytes"), amount(evidence.least.value, evidence.least.unit)
     stands = compare(claim, evidence.least) is verdict
     said = "the verdict stands" if stands else "the verdict would be another, so nothing is decided"
     return f"{text}: with {aside} a VM set aside for it, {least} are left and {said}"

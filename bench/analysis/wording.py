@@ -60,10 +60,17 @@ def measured(estimate: Estimate) -> str:
     return f"{value} {interval(estimate)}"
 
 
-def threshold(value: float, unit: str) -> str:
-    """A round figure as one would say it, without zeros behind the point: ``10 MiB``."""
+def spoken(value: float, unit: str) -> str:
+    """A figure as one would say it, without zeros behind the point: ``10 MiB``."""
     number, _, name = amount(value, unit).partition(" ")
     return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {name}".rstrip()
+
+
+def bounds(estimate: Estimate) -> str:
+    """The interval with what it rests on, ``[0.820, 0.860], n = 9 steps``, or why there is none."""
+    if estimate.low is None and estimate.high is None:
+        return f"no interval, {size(estimate)}"
+    return f"{interval(estimate)}, {size(estimate)}"
 
 
 def size(estimate: Estimate) -> str:
