@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.analysis.headline import holds
 from bench.analysis.treatments import CONTROL
-from bench.analysis.wording import digits, listed, named
+from bench.analysis.wording import amount, digits, listed, named
 from reports.axes import COUNTS
 from reports.dots import Dot, dot_plot
 from reports.figure import Figure, Panel, Table
@@ -27,10 +27,10 @@ def capacity_figure(summary: Summary) -> Figure:
     return Figure(
         id="density",
         title=_title(summary, shown),
-        subtitle="Memory: what was available before the first instance, divided by the measured slope (bar: by the "
-        "bounds of its interval). Other limits: what the preflight read from the host.",
-        reading="Each mark is how many instances one resource alone would hold. The filled mark furthest to the left is "
-        "the limit that stops the next instance; raise it, and the next one to the right binds.",
+        subtitle="Memory: what was available before the first instance, less a reserve, divided by the measured slope "
+        "(bar: by the bounds of its interval). Other limits: what the preflight read from the host.",
+        reading="Each mark is how many instances one resource alone would hold. The filled mark furthest to the left "
+        "is the limit that stops the next instance; raise it, and the next one to the right binds.",
         panels=_panels(dots),
         tables=(_table(summary),),
         drivers=tuple(density.driver for density in shown),
@@ -64,7 +64,8 @@ def _panels(dots: list[Dot]) -> tuple[Panel, ...]:
         return ()
     spec, height = dot_plot(dots, "logarithmic: each step is ten times the one before", COUNTS)
     said = "; ".join(f"{dot.row}, {dot.driver}: {dot.text}" for dot in dots)
-    return (Panel("density-plot", "Instances that would fit", "", f"Instances that each resource alone would hold. {said}.", height, spec),)
+    said = f"Instances that each resource alone would hold. {said}."
+    return (Panel("density-plot", "Instances that would fit", "", said, height, spec),)
 
 
 def _title(summary: Summary, shown: list[Density]) -> str:
@@ -73,16 +74,21 @@ def _title(summary: Summary, shown: list[Density]) -> str:
         binding = density.binding
         if binding:
             count = holds(binding.holds, binding.low, binding.high)
-            parts.append(f"{count} {how(summary, density.driver)}{named(density.driver, 2)}, stopped by {binding.resource}")
-    return f"This host would hold {', and '.join(parts)}" if parts else "What this host would hold is not known from this run"
+            what = f"{how(summary, density.driver)}{named(density.driver, 2)}"
+            parts.append(f"{count} {what}, stopped by {binding.resource}")
+    if not parts:
+        return "What this host would hold is not known from this run"
+    return f"This host would hold {', and '.join(parts)}"
 
 
 def _notes(summary: Summary, shown: list[Density]) -> Iterator[str]:
     far = [density for density in shown if density.beyond and density.beyond > 2]
     if far:
-        times = listed([f"{digits(density.beyond or 0)} times as many {named(density.driver, 2)}" for density in far])
-        yield (f"This is {times} as were run. So far beyond what was measured a slope need not hold; no reserve is kept "
-               "for anything else on the host.")
+        times = listed([f"{digits(one.beyond or 0)} times as many {named(one.driver, 2)}" for one in far])
+        yield f"This is {times} as were run. So far beyond what was measured a slope need not hold."
+    reserve = max((density.reserve_bytes for density in shown), default=0)
+    if reserve:
+        yield f"{amount(reserve, 'bytes')} of memory stay free for everything else on the host, as in the preflight."
     yield from grouped(
         (density.driver, "no slope was measured and no limit is recorded")
         for density in summary.densities
@@ -94,9 +100,13 @@ def _notes(summary: Summary, shown: list[Density]) -> Iterator[str]:
 
 def _table(summary: Summary) -> Table:
     rows = tuple(
-        (f"{label(summary, density.driver)}: {capacity.resource}", holds(capacity.holds, capacity.low, capacity.high),
-         "measured here" if capacity.measured else "preflight", "binds" if capacity is density.binding else NONE,
-         capacity.raise_hint or NONE)
+        (
+            f"{label(summary, density.driver)}: {capacity.resource}",
+            holds(capacity.holds, capacity.low, capacity.high),
+            "measured here" if capacity.measured else "preflight",
+            "binds" if capacity is density.binding else NONE,
+            capacity.raise_hint or NONE,
+        )
         for density in summary.densities
         for capacity in density.capacities
     )

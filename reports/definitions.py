@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.analysis.memory import DEFINITIONS
-from bench.analysis.wording import amount, measured, spoken
+from bench.analysis.wording import amount, measured, size, spoken
 from reports.axes import SIZES_BYTES
 from reports.dots import Dot, dot_plot
 from reports.figure import Figure, Panel, Table
 from reports.words import NONE, cell, label
 
 if TYPE_CHECKING:
+    from bench.analysis.memory import Definition
     from bench.analysis.summary import Summary
 
 _SHORT = {
@@ -53,16 +54,18 @@ def _panels(dots: list[Dot]) -> tuple[Panel, ...]:
         return ()
     spec, height = dot_plot(dots, "logarithmic: each step is ten times the one before", SIZES_BYTES)
     said = "; ".join(f"{dot.row}, {dot.driver}: {dot.text}" for dot in dots)
-    return (Panel("definitions-plot", "Memory per instance", "", f"Memory per instance by definition. {said}.", height, spec),)
+    said = f"Memory per instance by definition. {said}."
+    return (Panel("definitions-plot", "Memory per instance", "", said, height, spec),)
 
 
 def _title(summary: Summary) -> str:
     known = {metric: ratio.value for metric, ratio in summary.ratios.items() if ratio}
     if len(known) < 2:
-        return "What an instance’s memory is depends on who is asked"
+        return "What an instance's memory is depends on who is asked"
     least, most = min(known, key=lambda metric: known[metric]), max(known, key=lambda metric: known[metric])
-    return (f"A VM has {spoken(known[least], 'times')} a container’s memory, or {spoken(known[most], 'times')}, depending "
-            f"on who is asked: {_asked(least)} or {_asked(most)}")
+    low, high = spoken(known[least], "times"), spoken(known[most], "times")
+    return (f"A VM has {low} a container's memory, or {high}, depending on who is asked: "
+            f"{_asked(least)} or {_asked(most)}")
 
 
 def _asked(metric: str) -> str:
@@ -75,7 +78,7 @@ def _asked(metric: str) -> str:
 def _table(summary: Summary) -> Table:
     drivers = [treatment.driver for treatment in summary.treatments]
     cells = {
-        (one.metric, treatment.driver): cell(one.estimate, one.missing) + (f", n = {one.estimate.n}" if one.estimate else "")
+        (one.metric, treatment.driver): _cell(one)
         for treatment in summary.treatments
         for one in treatment.definitions
     }
@@ -85,6 +88,10 @@ def _table(summary: Summary) -> Table:
     )
     columns = ("", *(label(summary, driver) for driver in drivers), "VM to container")
     return Table("Memory per instance by definition; intervals 95 %, of ratios by seeded bootstrap", columns, rows)
+
+
+def _cell(one: Definition) -> str:
+    return f"{cell(one.estimate)}, {size(one.estimate)}" if one.estimate else cell(None, one.missing)
 
 
 def _ratio(summary: Summary, metric: str) -> str:

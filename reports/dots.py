@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
@@ -49,7 +50,7 @@ def dot_plot(dots: Sequence[Dot], title: str, ticks: dict[float, str]) -> tuple[
             "range": [-(row_px * len(rows)) + (LANE_PX + GAP_PX) / 2, (LANE_PX + GAP_PX) / 2],
             "tickmode": "array",
             "tickvals": [-(row_px * at + middle) for at in range(len(rows))],
-            "ticktext": [plain(row) for row in rows],
+            "ticktext": ["<br>".join(plain(line) for line in wrap(row, 20)) for row in rows],
             "showgrid": False,
         },
         shapes=[_rule(-(row_px * at) + (LANE_PX + GAP_PX) / 2) for at in range(1, len(rows))],
@@ -57,7 +58,7 @@ def dot_plot(dots: Sequence[Dot], title: str, ticks: dict[float, str]) -> tuple[
     return spec, row_px * len(rows) + FRAME_PX
 
 
-def _trace(dots: Sequence[Dot], places: dict[tuple[str, str], float]) -> go.Scatter:
+def _trace(dots: Sequence[Dot], places: dict[tuple[str, str], int]) -> go.Scatter:
     look = style(dots[0].driver)
     return go.Scatter(
         x=[dot.value for dot in dots],

@@ -50,24 +50,24 @@ def _title(summary: Summary) -> str:
         if one.memory.estimate
     ]
     if not costs:
-        return "What one more instance takes of the host’s memory could not be measured"
+        return "What one more instance takes of the host's memory could not be measured"
     ratio = summary.ratios.get("host_available")
     compared = f": {amount(ratio.value, 'times')} as much" if ratio else ""
-    text = f"{listed(costs)} of the host’s memory{compared}"
+    text = f"{listed(costs)} of the host's memory{compared}"
     return text[0].upper() + text[1:]
 
 
 def _notes(summary: Summary) -> Iterator[str]:
-    yield from grouped(
-        (one.driver, one.memory.estimate.note if one.memory.estimate else f"no slope, as {one.memory.missing}")
-        for one in summary.treatments
-        if one.memory.estimate is None or one.memory.estimate.note
-    )
+    if not summary.treatments:
+        yield "Nothing was launched."
+    memories = ((one.driver, one.memory.estimate, one.memory.missing) for one in summary.treatments)
+    said = ((driver, found.note if found else f"no slope, as {missing}") for driver, found, missing in memories)
+    yield from grouped((driver, note) for driver, note in said if note)
     if summary.box:
         yield (f"The box itself: a container takes {measured(summary.box)} more than the same workload run as a bare "
                "process. The rest is the workload.")
     if summary.virtualisation and summary.virtualisation.emulated:
-        yield (f"{label(summary, VM)}: their memory includes the emulator’s translation cache, which hardware "
+        yield (f"{label(summary, VM)}: their memory includes the emulator's translation cache, which hardware "
                "virtualisation does not need.")
 
 
@@ -79,10 +79,12 @@ def _panel(summary: Summary, at: int, treatment: Treatment) -> Panel:
     name, each = label(summary, treatment.driver), cell(treatment.memory.estimate, "no slope")
     spec = plot(
         traces,
-        xaxis={"title": {"text": "instances running"}, "range": [-0.04 * last, 1.04 * last], "nticks": 6},
+        xaxis={"title": {"text": "instances running"}, "range": [-0.04 * last, 1.04 * last], "nticks": 6,
+               "dtick": 1 if last <= 5 else None},
         yaxis={"title": {"text": "memory taken, MiB"}, "rangemode": "tozero", "nticks": 6},
     )
-    said = f"Memory taken from the host against {named(treatment.driver, 2)} running, up to {last:,.0f}. {name}: {each} each."
+    many = named(treatment.driver, 2)
+    said = f"Memory taken from the host against {many} running, up to {last:,.0f}. {name}: {each} each."
     return Panel(f"memory-{at}", name, each, said, 300, spec)
 
 

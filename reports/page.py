@@ -1,19 +1,17 @@
-"""The report: one self-contained HTML page made of a run directory and of nothing else."""
+"""The report: one self-contained HTML page made of a run directory and of nothing else.
+
+Importing this loads plotly, jinja2 and the analysis: a command line does so only once there is a run to report.
+"""
 
 from __future__ import annotations
 
-import os
-import re
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.analysis.headline import headline_lines, holds
 from bench.analysis.summary import summarise
 from bench.analysis.treatments import CONTROL, VM
-from bench.analysis.verdicts import Verdict, bar
-from bench.analysis.wording import amount, bounds, interval, listed, named
+from bench.analysis.wording import amount, bounds, listed, named
 from bench.loading import load_run
 from bench.metrics import METRICS
 from bench.results import ResultsError
@@ -24,25 +22,15 @@ from reports.facts import environment_tables
 from reports.figure import Table
 from reports.growth import growth_figure
 from reports.startup import startup_figure
-from reports.style import style
+from reports.typesetting import page_template
 from reports.words import NONE, cell, how, label, value_cell
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jinja2 import Environment
-    from markupsafe import Markup
-
+    from bench.analysis.estimate import Estimate
     from bench.analysis.summary import Summary
     from bench.analysis.treatments import Treatment
-    from bench.analysis.treatments import CONTROL, VM
-from bench.analysis.verdicts import Judgement
-
-MARKS = {Verdict.SUPPORTED: "✓", Verdict.REFUTED: "✗", Verdict.INCONCLUSIVE: "≈", Verdict.NOT_TESTABLE: "–"}
-
-# Between a number and its unit, within an interval, and on both sides of the sign in "n = 9".
-_TIES = re.compile(r"(?<=\d) (?=(?:%|[KMG]iB|B|[mµ]?s|min|times)\b|%)|(?<=n) (?==)|(?<==) (?=\d)| (?=[\d.,?-]+\])")
-
 
 @dataclass(frozen=True, slots=True)
 class Glance:
@@ -61,7 +49,7 @@ def write_report(run_dir: Path) -> Path:
     text = render(summarise(load_run(run_dir)))
     try:
         temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise ResultsError(f"write {path}: {error.strerror}") from error
@@ -71,7 +59,7 @@ def write_report(run_dir: Path) -> Path:
 def render(summary: Summary) -> str:
     """The page as text; the same summary gives the same page."""
     lead, certainty = _lead(summary)
-    return _templates().get_template("page.html.jinja").render(
+    return page_template().render(
         summary=summary,
         manifest=summary.manifest,
         lead=lead,
@@ -85,7 +73,6 @@ def render(summary: Summary) -> str:
         teardown=_teardown(summary),
         environment=environment_tables(summary),
         metrics=METRICS.values(),
-        plotly=_plotly(),
     )
 
 
@@ -94,13 +81,18 @@ def _lead(summary: Summary) -> tuple[str, str]:
     ratio = summary.ratios.get("host_available")
     if ratio:
         text = f"One {how(summary, VM)}VM takes {amount(ratio.value, 'times')} the host memory of one container"
-        return text, f"95 % interval {bounds(ratio)}"
+        return text, _certainty(ratio)
     for treatment in summary.treatments:
         estimate = treatment.memory.estimate
         if estimate:
-            text = f"One more {how(summary, treatment.driver)}{named(treatment.driver)} takes {amount(estimate.value, 'bytes')}"
-            return f"{text} of the host’s memory", f"95 % interval {bounds(estimate)}"
+            one = f"One more {how(summary, treatment.driver)}{named(treatment.driver)}"
+            return f"{one} takes {amount(estimate.value, 'bytes')} of the host's memory", _certainty(estimate)
     return headline_lines(summary)[0].rstrip("."), ""
+
+
+def _certainty(estimate: Estimate) -> str:
+    known = bounds(estimate)
+    return f"95 % interval {known}" if known.startswith("[") else known
 
 
 def _glance(summary: Summary, treatment: Treatment) -> Glance:
@@ -112,9 +104,10 @@ def _glance(summary: Summary, treatment: Treatment) -> Glance:
     density = summary.density(treatment.driver)
     if density and density.binding and treatment.driver != CONTROL:
         binding = density.binding
-        rows.append(("would fit on this host", holds(binding.holds, binding.low, binding.high), f"stopped by {binding.resource}"))
+        count = holds(binding.holds, binding.low, binding.high)
+        rows.append(("would fit on this host", count, f"stopped by {binding.resource}"))
     elif treatment.driver == CONTROL and summary.box:
-        rows.append(("so a container’s box adds", value_cell(summary.box), bounds(summary.box)))
+        rows.append(("so a container's box adds", value_cell(summary.box), bounds(summary.box)))
     answered = f"{treatment.answered:,} of {treatment.requested:,} answered"
     return Glance(treatment.driver, label(summary, treatment.driver), answered, tuple(rows))
 
@@ -131,32 +124,3 @@ def _teardown(summary: Summary) -> Table:
 
 def _still_answering(treatment: Treatment) -> str:
     return listed([f"{count:,.0f} of {treatment.per_block:,}" for count in treatment.answering]) or NONE
-
-
-def tied(value: object) -> object:
-    """Text with its numbers tied to their units and signs, so that no line breaks between them."""
-    return _TIES.sub("\N{NO-BREAK SPACE}", value) if type(value) is str else value
-
-
-@cache
-def _templates() -> Environment:
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FunctionLoader(lambda name: files(__package__).joinpath(name).read_text(encoding="utf-8")),
-        autoescape=True,
-        finalize=tied,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(style=style, label=label, marks=MARKS, bar=bar, value_cell=value_cell, bounds=bounds, interval=interval)
-    return environment
-
-
-@cache
-def _plotly() -> Markup:
-    from markupsafe import Markup
-    from plotly.offline import get_plotlyjs
-
-    return Markup(get_plotlyjs())  # noqa: S704 - the installed plotly package's own script

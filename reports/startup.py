@@ -14,6 +14,7 @@ from reports.style import style
 from reports.words import NONE, cell, how, label
 
 if TYPE_CHECKING:
+    from bench.analysis.estimate import Estimate
     from bench.analysis.ranks import Distribution
     from bench.analysis.summary import Summary
     from bench.analysis.treatments import Treatment
@@ -45,20 +46,24 @@ def _times(treatment: Treatment) -> tuple[float, ...]:
 
 
 def _title(summary: Summary) -> str:
-    medians = {treatment.driver: treatment.first_answer.median() for treatment in summary.treatments}
-    container, vm = medians.get(CONTAINER), medians.get(VM)
-    if container and vm:
-        times = digits(vm.value / container.value)
-        return (f"Half of the containers had answered after {amount(container.value, 'ms')}, half of the {how(summary, VM)}VMs "
-                f"after {amount(vm.value, 'ms')}: {times} times as long")
-    for driver, median in medians.items():
-        if median:
-            return f"Half of the {how(summary, driver)}{named(driver, 2)} had answered after {amount(median.value, 'ms')}"
-    return "No instance answered, so there is no time to show"
+    medians = {one.driver: median for one in summary.treatments if (median := one.first_answer.median())}
+    parts = [_half(summary, driver, median) for driver, median in medians.items() if driver in {CONTAINER, VM}]
+    parts = parts or [_half(summary, driver, median) for driver, median in medians.items()]
+    if not parts:
+        return "No instance answered, so there is no time to show"
+    if CONTAINER in medians and VM in medians:
+        parts[-1] += f": {digits(medians[VM].value / medians[CONTAINER].value)} times as long"
+    return f"Half of {', half of '.join(parts)}"
+
+
+def _half(summary: Summary, driver: str, median: Estimate) -> str:
+    return f"the {how(summary, driver)}{named(driver, 2)} had answered after {amount(median.value, 'ms')}"
 
 
 def _subtitle(shown: list[Treatment]) -> str:
     counts = listed([f"{one.first_answer.n:,} {named(one.driver, one.first_answer.n)}" for one in shown])
+    if not shown:
+        return ""
     return f"n = {counts}. Median with exact rank interval, 95 %, within this run."
 
 
@@ -69,9 +74,13 @@ def _notes(summary: Summary, shown: list[Treatment]) -> tuple[str, ...]:
         for one in shown
         if one.first_answer.censored
     ]
-    notes += [f"{label(summary, one.driver)}: no startup was recorded." for one in summary.treatments if one not in shown]
+    absent = [one for one in summary.treatments if one not in shown]
+    notes += [f"{label(summary, one.driver)}: no startup was recorded." for one in absent]
+    if not summary.treatments:
+        notes.append("Nothing was launched.")
     if summary.virtualisation and summary.virtualisation.caveat:
-        notes.append(f"{label(summary, VM)}: {summary.virtualisation.caveat}. Their times say nothing of VMs elsewhere.")
+        caveat = summary.virtualisation.caveat
+        notes.append(f"{label(summary, VM)}: {caveat}. Their times say nothing of VMs elsewhere.")
     return tuple(notes)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
+from scipy.stats import t
+
 from bench.analysis.estimate import CONFIDENCE
 
 if TYPE_CHECKING:
@@ -69,8 +71,6 @@ class HeldOut:
 
 def student(freedom: int, confidence: float = CONFIDENCE) -> float:
     """The two-sided quantile of Student's t."""
-    from scipy.stats import t
-
     return float(t.ppf((1 + confidence) / 2, freedom))
 
 

@@ -49,8 +49,10 @@ def judge(claim: Claim, evidence: Evidence) -> Judgement:
 
 
 def _verdict(claim: Claim, evidence: Evidence) -> Verdict:
-    if evidence.estimate is None or evidence.untestable:
+    if evidence.untestable or (evidence.estimate is None and not evidence.tried):
         return Verdict.NOT_TESTABLE
+    if evidence.estimate is None:
+        return Verdict.INCONCLUSIVE
     verdict = compare(claim, evidence.estimate)
     if evidence.least is not None and compare(claim, evidence.least) is not verdict:
         return Verdict.INCONCLUSIVE

@@ -44,7 +44,7 @@ class Page:
     trouble: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
-    def command(self, method: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever JSON holds
+    def command(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Send a command and wait for its answer; events that come before it are noted."""
         self._next += 1
         message = {"id": self._next, "method": method, "params": parameters}
@@ -80,7 +80,7 @@ class Page:
             time.sleep(0.1)
         time.sleep(0.4)
 
-    def evaluate(self, expression: str) -> Any:  # noqa: ANN401 - whatever the page answers
+    def evaluate(self, expression: str) -> Any:
         """The value of an expression in the page."""
         answer = self.command("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         return answer["result"].get("value")
@@ -105,7 +105,7 @@ class Page:
         method, parameters = event.get("method", ""), event.get("params", {})
         if method == "Network.requestWillBeSent":
             self.requests.append(parameters["request"]["url"])
-        elif method in _TROUBLE or (method == "Runtime.consoleAPICalled" and parameters["type"] in {"error", "warning"}):
+        elif method in _TROUBLE or parameters.get("type") in {"error", "warning"}:
             self.trouble.append(json.dumps(parameters)[:500])
 
 
