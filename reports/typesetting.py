@@ -23,7 +23,7 @@ MARKS = {Verdict.SUPPORTED: "✓", Verdict.REFUTED: "✗", Verdict.INCONCLUSIVE:
 
 # Between a number and its unit, within an interval, and on both sides of the sign in "n = 9".
 _TIES = re.compile(r"(?<=\d) (?=(?:[KMG]iB|B|[mµ]?s|min|times)\b|%)|(?<=n) (?==)|(?<==) (?=\d)| (?=[\d.,?-]+\])")
-_APOSTROPHE = re.compile(r"(?<=[a-z])'(?=s?\b)")
+_APOSTROPHE = re.compile(r"(?<=[A-Za-z])'(?=s?\b)")
 
 
 @cache

@@ -66,7 +66,7 @@ def first_answers(summary: Summary) -> str:
     for treatment in _treatments(summary):
         median = treatment.first_answer.median()
         label = described(summary, treatment.driver, 1)
-        parts.append(f"{label} {measured(median)}, n = {median.n}" if median else f"{label} none recorded")
+        parts.append(f"{label} {measured(median)}, n = {median.n}" if median else f"{label} none")
     return f"Median time to the first answer, 95 % interval: {'; '.join(parts)}." if parts else ""
 
 
