@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.analysis.headline import headline_lines, holds
+from bench.analysis.headline import headline_lines, holds, unanswered
 from bench.analysis.summary import summarise
 from bench.analysis.treatments import CONTROL, VM
 from bench.analysis.wording import amount, bounds, listed, named
@@ -98,7 +98,7 @@ def _certainty(estimate: Estimate) -> str:
 def _glance(summary: Summary, treatment: Treatment) -> Glance:
     median, memory = treatment.first_answer.median(), treatment.memory.estimate
     rows = [
-        ("first answer, median", value_cell(median), bounds(median) if median else _unanswered(treatment)),
+        ("first answer, median", value_cell(median), bounds(median) if median else unanswered(treatment)),
         ("host memory, each", value_cell(memory), bounds(memory) if memory else treatment.memory.missing),
     ]
     density = summary.density(treatment.driver)
@@ -110,11 +110,6 @@ def _glance(summary: Summary, treatment: Treatment) -> Glance:
         rows.append(("so a container's box adds", value_cell(summary.box), bounds(summary.box)))
     answered = f"{treatment.answered:,} of {treatment.requested:,} answered"
     return Glance(treatment.driver, label(summary, treatment.driver), answered, tuple(rows))
-
-
-def _unanswered(treatment: Treatment) -> str:
-    times = treatment.first_answer
-    return f"{times.censored} of {times.n} never answered" if times.n else "none recorded"
 
 
 def _teardown(summary: Summary) -> Table:

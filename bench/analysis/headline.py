@@ -62,12 +62,22 @@ def described(summary: Summary, driver: str, count: float) -> str:
 
 def first_answers(summary: Summary) -> str:
     """The median time to the first answer of each."""
-    parts = []
-    for treatment in _treatments(summary):
-        median = treatment.first_answer.median()
-        label = described(summary, treatment.driver, 1)
-        parts.append(f"{label} {measured(median)}, n = {median.n}" if median else f"{label} none")
+    parts = [_first_answer(summary, treatment) for treatment in _treatments(summary)]
     return f"Median time to the first answer, 95 % interval: {'; '.join(parts)}." if parts else ""
+
+
+def _first_answer(summary: Summary, treatment: Treatment) -> str:
+    label, times = described(summary, treatment.driver, 1), treatment.first_answer
+    median = times.median()
+    if median:
+        return f"{label} {measured(median)}, n = {median.n}"
+    return f"{label} unknown, {unanswered(treatment)}"
+
+
+def unanswered(treatment: Treatment) -> str:
+    """Why there is no median of the first answers."""
+    times = treatment.first_answer
+    return f"{times.censored} of {times.n} never answered" if times.n else "none recorded"
 
 
 def memory(summary: Summary) -> str:

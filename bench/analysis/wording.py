@@ -33,9 +33,9 @@ def digits(value: float) -> str:
         return "unlimited"
     if value == 0:
         return "0"
-    places = max(0, 2 - math.floor(math.log10(abs(value))))
-    rounded = round(value, places)
-    return f"{rounded:,.{places}f}" if places and abs(rounded) < 100 else f"{rounded:,.0f}"
+    rounded = float(f"{value:.3g}")  # first, as 99.96 has two digits before the point and 100 has three
+    places = max(0, 2 - math.floor(math.log10(abs(rounded))))
+    return f"{rounded:,.{places}f}" if places else f"{value:,.0f}"
 
 
 def amount(value: float, unit: str) -> str:
@@ -90,6 +90,7 @@ def sentence(text: str) -> str:
 
 
 def _scale(value: float, unit: str) -> tuple[float, str]:
+    value = float(f"{value:.3g}")  # as it will be shown: 999.6 ms is 1.00 s
     for least, divisor, name in _SCALES.get(unit, ((0.0, 1.0, unit),)):
         if abs(value) >= least:
             return divisor, name
