@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def capacity_figure(summary: Summary) -> Figure:
     """Every known limit of every treatment; the one that binds is filled and named."""
     shown = [density for density in summary.densities if density.binding and density.driver != CONTROL]
-    dots = _dots(shown)
+    dots, drivers = _dots(shown), tuple(density.driver for density in shown)
     return Figure(
         id="density",
         title=_title(summary, shown),
@@ -31,9 +31,9 @@ def capacity_figure(summary: Summary) -> Figure:
         "(bar: by the bounds of its interval). Other limits: what the preflight read from the host.",
         reading="Each mark is how many instances one resource alone would hold. The filled mark furthest to the left "
         "is the limit that stops the next instance; raise it, and the next one to the right binds.",
-        panels=_panels(dots),
+        panels=_panels(dots, drivers),
         tables=(_table(summary),),
-        drivers=tuple(density.driver for density in shown),
+        drivers=drivers,
         notes=tuple(_notes(summary, shown)),
     )
 
@@ -59,10 +59,10 @@ def _text(capacity: Capacity, density: Density) -> str:
     return f"{count} — the limit" if capacity is density.binding else count
 
 
-def _panels(dots: list[Dot]) -> tuple[Panel, ...]:
+def _panels(dots: list[Dot], drivers: tuple[str, ...]) -> tuple[Panel, ...]:
     if not dots:
         return ()
-    spec, height = dot_plot(dots, "logarithmic: each step is ten times the one before", COUNTS)
+    spec, height = dot_plot(dots, drivers, "logarithmic scale", COUNTS)
     said = "; ".join(f"{dot.row}, {dot.driver}: {dot.text}" for dot in dots)
     said = f"Instances that each resource alone would hold. {said}."
     return (Panel("density-plot", "Instances that would fit", "", said, height, spec),)

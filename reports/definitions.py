@@ -9,19 +9,19 @@ from bench.analysis.wording import amount, measured, size, spoken
 from reports.axes import SIZES_BYTES
 from reports.dots import Dot, dot_plot
 from reports.figure import Figure, Panel, Table
-from reports.words import NONE, cell, label
+from reports.words import NONE, cell, grouped, label
 
 if TYPE_CHECKING:
     from bench.analysis.memory import Definition
     from bench.analysis.summary import Summary
 
 _SHORT = {
-    "host_available": "Host, slope",
-    "pss": "PSS",
-    "rss": "RSS",
+    "host_available": "Host: slope of available memory",
+    "pss": "Processes: PSS",
+    "rss": "Processes: RSS",
     "cgroup": "Control group",
-    "configured": "Configured",
-    "guest_used": "Guest's view",
+    "configured": "Configured limit or RAM",
+    "guest_used": "The guest's own view",
 }
 
 
@@ -35,6 +35,7 @@ def definitions_figure(summary: Summary) -> Figure:
         for one in treatment.definitions
         if one.metric == metric and one.estimate and one.estimate.value > 0
     ]
+    drivers = tuple(one.driver for one in summary.treatments if any(dot.driver == one.driver for dot in dots))
     return Figure(
         id="definitions",
         title=_title(summary),
@@ -42,17 +43,23 @@ def definitions_figure(summary: Summary) -> Figure:
         "interval, 95 %.",
         reading="Every row is a published way to say what “memory per instance” means, asked of the same instances. "
         "Compare treatments within one row only; a ratio between two rows has no meaning.",
-        panels=_panels(dots),
+        panels=_panels(dots, drivers),
         tables=(_table(summary),),
-        drivers=tuple(dict.fromkeys(dot.driver for dot in dots)),
-        notes=() if dots else ("No memory was read in this run.",),
+        drivers=drivers,
+        notes=_notes(summary) if dots else ("No memory was read in this run.",),
     )
 
 
-def _panels(dots: list[Dot]) -> tuple[Panel, ...]:
+def _notes(summary: Summary) -> tuple[str, ...]:
+    nowhere = "the slope is not above zero, and has no place on a logarithmic axis"
+    slopes = ((one.driver, one.memory.estimate) for one in summary.treatments)
+    return grouped((driver, nowhere) for driver, slope in slopes if slope and slope.value <= 0)
+
+
+def _panels(dots: list[Dot], drivers: tuple[str, ...]) -> tuple[Panel, ...]:
     if not dots:
         return ()
-    spec, height = dot_plot(dots, "logarithmic: each step is ten times the one before", SIZES_BYTES)
+    spec, height = dot_plot(dots, drivers, "logarithmic scale", SIZES_BYTES)
     said = "; ".join(f"{dot.row}, {dot.driver}: {dot.text}" for dot in dots)
     said = f"Memory per instance by definition. {said}."
     return (Panel("definitions-plot", "Memory per instance", "", said, height, spec),)
@@ -63,8 +70,9 @@ def _title(summary: Summary) -> str:
     if len(known) < 2:
         return "What an instance's memory is depends on who is asked"
     least, most = min(known, key=lambda metric: known[metric]), max(known, key=lambda metric: known[metric])
-    low, high = spoken(known[least], "times"), spoken(known[most], "times")
-    return (f"A VM has {low} a container's memory, or {high}, depending on who is asked: "
+    low = spoken(known[least], "times")
+    as_much = "just the memory" if low == "1 times" else f"{low} the memory"
+    return (f"A VM has {as_much} of a container, or {spoken(known[most], 'times')}, depending on who is asked: "
             f"{_asked(least)} or {_asked(most)}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
@@ -15,7 +14,10 @@ from reports.style import style
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LANE_PX, GAP_PX, FRAME_PX = 21, 16, 74
+# Of a row: the line that names it, each treatment's lane, the gap below. Of the plot: axis and its title.
+NAME_PX, LANE_PX, GAP_PX, FRAME_PX = 22, 20, 8, 60
+# Numbers stand to the right of their marks: this share of the axis is kept free for the longest of them.
+ROOM_FOR_NUMBERS = 0.34
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,46 +33,63 @@ class Dot:
     hollow: bool = False
 
 
-def dot_plot(dots: Sequence[Dot], title: str, ticks: dict[float, str]) -> tuple[dict[str, Any], int]:
-    """The plot and its height in pixels; rows and lanes in the order in which they first appear."""
-    rows, drivers = list(dict.fromkeys(dot.row for dot in dots)), list(dict.fromkeys(dot.driver for dot in dots))
-    row_px = LANE_PX * len(drivers) + GAP_PX
+def dot_plot(
+    dots: Sequence[Dot], drivers: Sequence[str], title: str, ticks: dict[float, str]
+) -> tuple[dict[str, Any], int]:
+    """The plot and its height in pixels; lanes in the order of ``drivers``, rows as they first appear."""
+    rows = list(dict.fromkeys(dot.row for dot in dots))
+    row_px = NAME_PX + LANE_PX * len(drivers) + GAP_PX
     places = {
-        (row, driver): -(row_px * at + LANE_PX * lane)
+        (row, driver): -(row_px * at + NAME_PX + LANE_PX * (lane + 0.5))
         for at, row in enumerate(rows)
         for lane, driver in enumerate(drivers)
     }
-    traces = [_trace([dot for dot in dots if dot.driver == driver], places) for driver in drivers]
-    low, high = around([dot.value for dot in dots], above=12)
-    middle = LANE_PX * (len(drivers) - 1) / 2
+    groups = [[dot for dot in dots if dot.driver == driver] for driver in drivers]
     spec = plot(
-        traces,
-        xaxis=log_axis(low, high, title, ticks),
-        yaxis={
-            "range": [-(row_px * len(rows)) + (LANE_PX + GAP_PX) / 2, (LANE_PX + GAP_PX) / 2],
-            "tickmode": "array",
-            "tickvals": [-(row_px * at + middle) for at in range(len(rows))],
-            "ticktext": ["<br>".join(plain(line) for line in wrap(row, 20)) for row in rows],
-            "showgrid": False,
-        },
-        shapes=[_rule(-(row_px * at) + (LANE_PX + GAP_PX) / 2) for at in range(1, len(rows))],
+        [trace for group in groups if group for trace in (_marks(group, places), _numbers(group, places))],
+        xaxis=log_axis(*_range(dots), title, ticks),
+        yaxis={"range": [-row_px * len(rows), 0], "visible": False},
+        shapes=[_rule(-row_px * at) for at in range(1, len(rows))],
+        annotations=[_name(row, -(row_px * at + NAME_PX / 2)) for at, row in enumerate(rows)],
     )
     return spec, row_px * len(rows) + FRAME_PX
 
 
-def _trace(dots: Sequence[Dot], places: dict[tuple[str, str], int]) -> go.Scatter:
+def _range(dots: Sequence[Dot]) -> tuple[float, float]:
+    low, high = around([end for dot in dots for end in (dot.value, dot.high or 0)])
+    return low, high * (high / low) ** (ROOM_FOR_NUMBERS / (1 - ROOM_FOR_NUMBERS))
+
+
+def _name(row: str, y: float) -> dict[str, Any]:
+    return {"xref": "paper", "x": 0, "xanchor": "left", "y": y, "yanchor": "middle", "text": f"<b>{plain(row)}</b>",
+            "showarrow": False}
+
+
+def _marks(dots: Sequence[Dot], places: dict[tuple[str, str], float]) -> go.Scatter:
     look = style(dots[0].driver)
     return go.Scatter(
         x=[dot.value for dot in dots],
         y=[places[dot.row, dot.driver] for dot in dots],
-        mode="markers+text",
+        mode="markers",
         marker={"color": look.colour, "size": 10, "line": {"width": 1.5, "color": look.colour},
                 "symbol": [look.symbol + ("-open" if dot.hollow else "") for dot in dots]},
         error_x=_whiskers(dots, look.colour),
-        text=[f"  {plain(dot.text)}" for dot in dots],
-        textposition="middle right",
+        text=[plain(dot.text) for dot in dots],
         cliponaxis=False,
         hovertemplate="%{text}<extra></extra>",
+    )
+
+
+def _numbers(dots: Sequence[Dot], places: dict[tuple[str, str], float]) -> go.Scatter:
+    """The numbers, each to the right of where its mark and whisker end."""
+    return go.Scatter(
+        x=[max(dot.value, dot.high or 0) for dot in dots],
+        y=[places[dot.row, dot.driver] for dot in dots],
+        mode="text",
+        text=[f"   {plain(dot.text)}" for dot in dots],
+        textposition="middle right",
+        cliponaxis=False,
+        hoverinfo="skip",
     )
 
 
@@ -87,5 +106,4 @@ def _arm(low: float | None, high: float | None) -> float | None:
 
 
 def _rule(y: float) -> dict[str, Any]:
-    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y, "line": {"width": 1}, "layer": "below",
-            "name": "rule"}
+    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y, "line": {"width": 1}, "layer": "below"}

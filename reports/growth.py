@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from bench.analysis.line import fit_line
 from bench.analysis.treatments import CONTROL, VM
-from bench.analysis.wording import amount, listed, measured, named
+from bench.analysis.wording import amount, cost, costs, listed, named
 from reports.axes import MIB
 from reports.figure import Figure, Panel, Table, plot
 from reports.style import style
@@ -45,7 +45,7 @@ def growth_figure(summary: Summary) -> Figure:
 def _title(summary: Summary) -> str:
     costs = [
         f"one more {how(summary, one.driver)}{named(one.driver)} {'takes ' if at == 0 else ''}"
-        f"{amount(one.memory.estimate.value, 'bytes')}"
+        f"{cost(one.memory.estimate)}"
         for at, one in enumerate(one for one in summary.treatments if one.driver != CONTROL)
         if one.memory.estimate
     ]
@@ -64,7 +64,7 @@ def _notes(summary: Summary) -> Iterator[str]:
     said = ((driver, found.note if found else f"no slope, as {missing}") for driver, found, missing in memories)
     yield from grouped((driver, note) for driver, note in said if note)
     if summary.box:
-        yield (f"The box itself: a container takes {measured(summary.box)} more than the same workload run as a bare "
+        yield (f"The box itself: a container takes {costs(summary.box)} more than the same workload run as a bare "
                "process. The rest is the workload.")
     if summary.virtualisation and summary.virtualisation.emulated:
         yield (f"{label(summary, VM)}: their memory includes the emulator's translation cache, which hardware "
@@ -126,7 +126,8 @@ def _edge(points: list[Point], fill: str | None) -> go.Scatter:
 
 def _fit_table(summary: Summary) -> Table:
     rows = tuple(row for treatment in summary.treatments for row in _fit_rows(summary, treatment))
-    columns = ("", "slope each", "95 % interval", "readings", "R²", "residual spread", "foretold from the lower half")
+    columns = ("", "slope each", "95 % interval", "readings", "R²", "residual spread", "robust slope",
+               "foretold from the lower half")
     return Table("The lines: slope per block, and how well the lower half foretold the rest", columns, rows)
 
 
@@ -135,9 +136,10 @@ def _fit_rows(summary: Summary, treatment: Treatment) -> Iterator[tuple[str, ...
     error = f"off by {share(checked.median_error)} (median), {share(checked.largest_error)} (most)" if checked else NONE
     for fit in treatment.memory.fits:
         name = f"{label(summary, treatment.driver)}, block {fit.block + 1}"
-        yield (name, *_line_cells(fit.line), error)
+        robust = NONE if fit.robust is None else amount(fit.robust, "bytes")
+        yield (name, *_line_cells(fit.line), robust, error)
     if not treatment.memory.fits:
-        yield (label(summary, treatment.driver), *[NONE] * 6)
+        yield (label(summary, treatment.driver), *[NONE] * 7)
 
 
 def _line_cells(line: Line | None) -> tuple[str, ...]:

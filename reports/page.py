@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bench.analysis.headline import headline_lines, holds, unanswered
 from bench.analysis.summary import summarise
 from bench.analysis.treatments import CONTROL, VM
-from bench.analysis.wording import amount, bounds, listed, named
+from bench.analysis.wording import amount, bounds, cost, listed, named
 from bench.loading import load_run
 from bench.metrics import METRICS
 from bench.results import ResultsError
@@ -23,12 +23,13 @@ from reports.figure import Table
 from reports.growth import growth_figure
 from reports.startup import startup_figure
 from reports.typesetting import page_template
-from reports.words import NONE, cell, how, label, value_cell
+from reports.words import NONE, how, label, value_cell
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.analysis.estimate import Estimate
+    from bench.analysis.ranks import Distribution
     from bench.analysis.summary import Summary
     from bench.analysis.treatments import Treatment
 
@@ -86,7 +87,7 @@ def _lead(summary: Summary) -> tuple[str, str]:
         estimate = treatment.memory.estimate
         if estimate:
             one = f"One more {how(summary, treatment.driver)}{named(treatment.driver)}"
-            return f"{one} takes {amount(estimate.value, 'bytes')} of the host's memory", _certainty(estimate)
+            return f"{one} takes {cost(estimate)} of the host's memory", _certainty(estimate)
     return headline_lines(summary)[0].rstrip("."), ""
 
 
@@ -114,12 +115,16 @@ def _glance(summary: Summary, treatment: Treatment) -> Glance:
 
 def _teardown(summary: Summary) -> Table:
     rows = tuple(
-        (label(summary, treatment.driver), cell(treatment.fleet_answer.median()), cell(treatment.teardown.median()),
+        (label(summary, treatment.driver), _over_blocks(treatment.fleet_answer), _over_blocks(treatment.teardown),
          _still_answering(treatment))
         for treatment in summary.treatments
     )
     columns = ("", "until all had answered", "until all were gone", "still answering when all ran")
-    return Table("The fleet as a whole, median over blocks", columns, rows)
+    return Table("The fleet as a whole, block by block", columns, rows)
+
+
+def _over_blocks(times: Distribution) -> str:
+    return listed([amount(value, times.unit) for value in times.values]) or NONE
 
 
 def _still_answering(treatment: Treatment) -> str:

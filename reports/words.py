@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.analysis.treatments import CONTROL, VM
-from bench.analysis.wording import amount, interval, listed, named, sentence, size
+from bench.analysis.wording import amount, cost, interval, listed, named, sentence, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,8 +36,8 @@ def cell(estimate: Estimate | None, missing: str = "") -> str:
 
 
 def value_cell(estimate: Estimate | None) -> str:
-    """The value alone."""
-    return amount(estimate.value, estimate.unit) if estimate else NONE
+    """The value alone, or what it is at most."""
+    return cost(estimate) if estimate else NONE
 
 
 def how(summary: Summary, driver: str) -> str:

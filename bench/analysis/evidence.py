@@ -157,9 +157,10 @@ def _lowered(slope: Slope, by: float) -> Slope:
 
 
 def _room(estimate: Estimate, threshold: float) -> str:
-    if estimate.value >= threshold:
+    most = estimate.value if estimate.high is None else estimate.high
+    if most >= threshold:
         return ""
-    return f"here an application may need {amount(threshold - estimate.value, estimate.unit)} more than this workload"
+    return f"here an application may need {amount(threshold - most, estimate.unit)} more than this workload"
 
 
 def _turning_size(findings: Findings, threshold: float) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench.analysis.evidence import gather
 from bench.analysis.registry import registry
-from bench.analysis.wording import amount, measured, sentence, size, spoken
+from bench.analysis.wording import amount, costs, sentence, size, spoken
 
 if TYPE_CHECKING:
     from bench.analysis.estimate import Estimate
@@ -78,7 +78,7 @@ def _reason(claim: Claim, evidence: Evidence) -> str:
     estimate = evidence.estimate
     if estimate is None:
         return evidence.missing
-    subject = f"{evidence.subject} was {measured(estimate)}, {size(estimate)}"
+    subject = f"{evidence.subject} was {costs(estimate)}, {size(estimate)}"
     if evidence.untestable:
         return f"{subject}, but {evidence.untestable}: that decides nothing about time"
     return f"{subject}; {_position(claim, estimate)}{_emulation(claim, evidence)}"

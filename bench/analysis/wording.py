@@ -73,6 +73,20 @@ def bounds(estimate: Estimate) -> str:
     return f"{interval(estimate)}, {size(estimate)}"
 
 
+def cost(estimate: Estimate) -> str:
+    """What something takes; where nothing at all is within the interval, only what it takes *at most*."""
+    if estimate.low is not None and estimate.low <= 0 and estimate.high is not None:
+        return f"at most {amount(estimate.high, estimate.unit)}"
+    return amount(estimate.value, estimate.unit)
+
+
+def costs(estimate: Estimate) -> str:
+    """The same with the interval, and why nothing more can be said."""
+    if cost(estimate).startswith("at most"):
+        return f"{cost(estimate)} (slope {measured(estimate)}, lost in what else the host did)"
+    return measured(estimate)
+
+
 def size(estimate: Estimate) -> str:
     """How many observations of what the estimate rests on: ``n = 9 steps``."""
     of = estimate.of.removesuffix("s") if estimate.n == 1 else estimate.of

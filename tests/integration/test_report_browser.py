@@ -18,12 +18,12 @@ pytestmark = pytest.mark.browser
 
 UNDRAWN = "[...document.querySelectorAll('.plot')].filter(plot => !plot.querySelector('.main-svg')).length"
 MARKS = "[...document.querySelectorAll('.plot')].map(plot => plot.querySelectorAll('.points path').length)"
-# Texts of a plot that stand outside of the card that it is drawn on.
+# Texts of a plot that stand outside of the area that it is drawn on.
 CLIPPED = """[...document.querySelectorAll('.plot')].flatMap(plot => {
-  const card = plot.closest('.panel').getBoundingClientRect();
+  const area = plot.querySelector('.main-svg').getBoundingClientRect();
   return [...plot.querySelectorAll('text')].filter(text => {
     const box = text.getBoundingClientRect();
-    return box.width > 0 && (box.left < card.left || box.right > card.right);
+    return box.width > 0 && (box.left < area.left - 1 || box.right > area.right + 1);
   }).map(text => text.textContent);
 })"""
 # Names of categories, numbers and ticks that lie on each other.

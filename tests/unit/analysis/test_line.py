@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import linregress, t
+from scipy.stats import linregress, t, theilslopes
 
-from bench.analysis.line import Line, Point, fit_line, held_out, student
+from bench.analysis.line import Line, Point, fit_line, held_out, robust_slope, student
 
 STEPS = (0.0, 25.0, 50.0, 75.0, 100.0, 125.0, 150.0, 175.0, 200.0)
 
@@ -98,6 +98,14 @@ def test_a_bend_in_the_upper_half_shows_as_error() -> None:
 @pytest.mark.parametrize("points", [[], [(0.0, 0.0), (10.0, 5.0)], [(0.0, 0.0), (4.0, 4.0), (10.0, 5.0)]])
 def test_too_few_points_foretell_nothing(points: list[Point]) -> None:
     assert held_out(points) is None
+
+
+def test_the_robust_slope_is_that_of_scipy_and_ignores_one_wild_reading() -> None:
+    points = noisy(np.random.default_rng(5), 0.8, 2.0)
+    found = robust_slope(points)
+    assert found == pytest.approx(theilslopes([y for _, y in points], [x for x, _ in points])[0])
+    assert robust_slope([*points[:-1], (200.0, -500.0)]) == pytest.approx(0.8, rel=0.15)
+    assert robust_slope(points[:1]) is None
 
 
 def test_student_is_two_sided() -> None:

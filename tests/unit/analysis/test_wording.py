@@ -5,7 +5,19 @@ from __future__ import annotations
 import pytest
 
 from bench.analysis.estimate import Estimate
-from bench.analysis.wording import amount, bounds, digits, interval, listed, measured, named, sentence, spoken
+from bench.analysis.wording import (
+    amount,
+    bounds,
+    cost,
+    costs,
+    digits,
+    interval,
+    listed,
+    measured,
+    named,
+    sentence,
+    spoken,
+)
 
 MIB = 1024 * 1024
 
@@ -51,6 +63,12 @@ def test_the_interval_is_in_the_unit_of_its_value() -> None:
     assert interval(estimate) == "[0.00500, 1.20]"
     assert measured(estimate) == "1.10 MiB [0.00500, 1.20]"
     assert bounds(estimate) == "[0.00500, 1.20], n = 9 steps"
+
+
+def test_a_cost_that_may_be_nothing_is_an_upper_bound() -> None:
+    estimate = Estimate(-0.2 * MIB, -1.0 * MIB, 0.65 * MIB, 9, "bytes", "steps")
+    assert cost(estimate) == "at most 0.650 MiB"
+    assert costs(estimate) == "at most 0.650 MiB (slope -0.200 MiB [-1.00, 0.650], lost in what else the host did)"
 
 
 def test_a_missing_bound_is_a_question_mark_and_never_a_number() -> None:

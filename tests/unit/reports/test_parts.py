@@ -91,14 +91,18 @@ def test_a_range_holds_what_it_is_made_around() -> None:
 
 def test_dots_of_one_row_do_not_lie_on_each_other() -> None:
     dots = [Dot(row, driver, 5.0, 4.0, 6.0, "5") for row in ("a", "b") for driver in ("container", "vm")]
-    spec, height = dot_plot(dots, "size", TIMES_MS)
-    places = [place for trace in spec["data"] for place in trace["y"]]
-    assert len(set(places)) == 4
-    assert height > 0
-    assert spec["layout"]["yaxis"]["ticktext"] == ["a", "b"]
+    spec, height = dot_plot(dots, ("container", "vm"), "size", TIMES_MS)
+    marks = [trace for trace in spec["data"] if trace["mode"] == "markers"]
+    places = {place for trace in marks for place in trace["y"]}
+    low, high = spec["layout"]["yaxis"]["range"]
+    assert len(places) == 4
+    assert all(low < place < high for place in places)
+    assert height > high - low
+    assert [note["text"] for note in spec["layout"]["annotations"]] == ["<b>a</b>", "<b>b</b>"]
 
 
 def test_a_dot_without_interval_has_no_whisker() -> None:
-    spec, _ = dot_plot([Dot("a", "vm", 5.0, None, None, "5"), Dot("b", "vm", 5.0, 4.0, 7.0, "5")], "size", TIMES_MS)
+    dots = [Dot("a", "vm", 5.0, None, None, "5"), Dot("b", "vm", 5.0, 4.0, 7.0, "5")]
+    spec, _ = dot_plot(dots, ("vm",), "size", TIMES_MS)
     assert spec["data"][0]["error_x"]["array"] == [None, 2.0]
     assert spec["data"][0]["error_x"]["arrayminus"] == [None, 1.0]
