@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Of a row: the line that names it, each treatment's lane, the gap below. Of the plot: axis and its title.
-NAME_PX, LANE_PX, GAP_PX, FRAME_PX = 22, 20, 8, 60
+NAME_PX, LANE_PX, GAP_PX, FRAME_PX = 26, 20, 8, 60
 # Numbers stand to the right of their marks: this share of the axis is kept free for the longest of them.
 ROOM_FOR_NUMBERS = 0.34
 
@@ -33,26 +33,48 @@ class Dot:
     hollow: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A named row from ``start`` pixels below the top, with a lane for each treatment that has a value in it."""
+
+    name: str
+    drivers: tuple[str, ...]
+    start: int
+
+    @property
+    def end(self) -> int:
+        """Where the next row starts."""
+        return self.start + NAME_PX + LANE_PX * len(self.drivers) + GAP_PX
+
+    def lane(self, number: int) -> float:
+        """The height of a lane's middle; downwards is negative."""
+        return -(self.start + NAME_PX + LANE_PX * (number + 0.5))
+
+
 def dot_plot(
     dots: Sequence[Dot], drivers: Sequence[str], title: str, ticks: dict[float, str]
 ) -> tuple[dict[str, Any], int]:
     """The plot and its height in pixels; lanes in the order of ``drivers``, rows as they first appear."""
-    rows = list(dict.fromkeys(dot.row for dot in dots))
-    row_px = NAME_PX + LANE_PX * len(drivers) + GAP_PX
-    places = {
-        (row, driver): -(row_px * at + NAME_PX + LANE_PX * (lane + 0.5))
-        for at, row in enumerate(rows)
-        for lane, driver in enumerate(drivers)
-    }
+    rows = _rows(dots, drivers)
+    places = {(row.name, driver): row.lane(lane) for row in rows for lane, driver in enumerate(row.drivers)}
     groups = [[dot for dot in dots if dot.driver == driver] for driver in drivers]
     spec = plot(
         [trace for group in groups if group for trace in (_marks(group, places), _numbers(group, places))],
         xaxis=log_axis(*_range(dots), title, ticks),
-        yaxis={"range": [-row_px * len(rows), 0], "visible": False},
-        shapes=[_rule(-row_px * at) for at in range(1, len(rows))],
-        annotations=[_name(row, -(row_px * at + NAME_PX / 2)) for at, row in enumerate(rows)],
+        yaxis={"range": [-rows[-1].end, 0], "visible": False},
+        shapes=[_rule(-row.start) for row in rows[1:]],
+        annotations=[_name(row) for row in rows],
     )
-    return spec, row_px * len(rows) + FRAME_PX
+    return spec, rows[-1].end + FRAME_PX
+
+
+def _rows(dots: Sequence[Dot], drivers: Sequence[str]) -> list[Row]:
+    rows: list[Row] = []
+    for name in dict.fromkeys(dot.row for dot in dots):
+        present = {dot.driver for dot in dots if dot.row == name}
+        start = rows[-1].end if rows else 0
+        rows.append(Row(name, tuple(driver for driver in drivers if driver in present), start))
+    return rows
 
 
 def _range(dots: Sequence[Dot]) -> tuple[float, float]:
@@ -60,9 +82,9 @@ def _range(dots: Sequence[Dot]) -> tuple[float, float]:
     return low, high * (high / low) ** (ROOM_FOR_NUMBERS / (1 - ROOM_FOR_NUMBERS))
 
 
-def _name(row: str, y: float) -> dict[str, Any]:
-    return {"xref": "paper", "x": 0, "xanchor": "left", "y": y, "yanchor": "middle", "text": f"<b>{plain(row)}</b>",
-            "showarrow": False}
+def _name(row: Row) -> dict[str, Any]:
+    return {"xref": "paper", "x": 0, "xanchor": "left", "y": -(row.start + NAME_PX / 2), "yanchor": "middle",
+            "text": f"<b>{plain(row.name)}</b>", "showarrow": False}
 
 
 def _marks(dots: Sequence[Dot], places: dict[tuple[str, str], float]) -> go.Scatter:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from reports.page import write_report
 from tests.support.chromium import Page, browser
-from tests.support.synthetic import Scenario, write_run
+from tests.support.synthetic import TRUTHS, Scenario, write_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,10 @@ OVERLAPS = """[...document.querySelectorAll('.plot')].flatMap(plot => {
 INK = "getComputedStyle(document.querySelector('.xtick text')).fill"
 
 
+# Measurements as a busy host gives them: wide intervals, slopes that may be nothing.
+NOISY = Scenario(truths={driver: replace(truth, noise=12 * truth.noise) for driver, truth in TRUTHS.items()}, seed=3)
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(write_run(tmp_path_factory.mktemp("report") / "run", Scenario()))
@@ -59,6 +64,14 @@ def test_it_is_drawn_without_a_word_or_a_request(page: Page, report: Path, width
     assert len(marks) == 8
     assert all(count > 0 for count in marks)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.evaluate(CLIPPED) == []
+    assert page.evaluate(OVERLAPS) == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_wide_intervals_leave_the_numbers_readable(page: Page, tmp_path: Path, width: int) -> None:
+    page.open(write_report(write_run(tmp_path / "run", NOISY)), width)
+    assert page.trouble == []
     assert page.evaluate(CLIPPED) == []
     assert page.evaluate(OVERLAPS) == []
 
