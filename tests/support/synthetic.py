@@ -128,7 +128,7 @@ def _limits(scenario: Scenario) -> tuple[Limit, ...]:
                   hints["memory"]),
             Limit(driver, "bridge ports", "ports", 0, 1, scenario.ports, hints["ports"]),
             Limit(driver, "process ids", "pids", 30, 3 if driver == "vm" else 1, 32_768, hints["pids"]),
-            Limit(driver, "disk space of /var/lib/tare", "bytes", 0, 65_536 * (driver == "container"), 40 * GIB, "free some"),
+            Limit(driver, "disk space of /var/lib/tare", "bytes", 0, 65_536 * (driver == "container"), 40 * GIB, ""),
         )
     )
 
