@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
-from bench.analysis.wording import amount, digits, measured
+from bench.analysis.wording import amount, digits, measured, spoken
 from reports.axes import APPLICATIONS_BYTES, MIB, RATIOS, around
 from reports.figure import Figure, Panel, Table, log_axis, plot
 from reports.style import style
@@ -24,9 +24,10 @@ def application_figure(summary: Summary) -> Figure:
     return Figure(
         id="application",
         title=_title(curve),
-        subtitle="Computed from the two slopes; band: 95 % interval. VM to container, (VM + size) / (container + size).",
+        subtitle="Computed from the two slopes as (VM + size) / (container + size); band: 95 % interval.",
         reading="Read to the right: the more memory the application itself needs, the less the choice of box matters. "
-        "At a ratio of 1 it makes no difference. This is arithmetic on the measured slopes; no application of that size was run.",
+        "At a ratio of 1 it makes no difference. This is arithmetic on the measured slopes; no application of that "
+        "size was run.",
         panels=(_panel(curve),) if curve else (),
         tables=(_table(curve),) if curve else (),
         notes=() if curve else (_missing(summary),),
@@ -42,9 +43,9 @@ def _missing(summary: Summary) -> str:
 
 def _title(curve: tuple[RatioPoint, ...]) -> str:
     if not curve:
-        return "How the application’s own size changes the ratio is not known from this run"
+        return "How the application's own size changes the ratio is not known from this run"
     example = next((point for point in curve if point.application_bytes == _EXAMPLE_BYTES), curve[-1])
-    return (f"With an application of {amount(example.application_bytes, 'bytes')} the ratio of "
+    return (f"With an application of {spoken(example.application_bytes, 'bytes')} the ratio of "
             f"{digits(curve[0].ratio.value)} becomes {digits(example.ratio.value)}")
 
 
@@ -53,27 +54,39 @@ def _panel(curve: tuple[RatioPoint, ...]) -> Panel:
     sizes = [float(point.application_bytes) for point in shown]
     lows = [point.ratio.low or point.ratio.value for point in shown]
     highs = [point.ratio.high or point.ratio.value for point in shown]
-    look = style("vm")
-    ratios = [point.ratio.value for point in shown]
-    traces = [
-        go.Scatter(x=sizes, y=lows, mode="lines", line={"width": 0}, hoverinfo="skip"),
-        go.Scatter(x=sizes, y=highs, mode="lines", line={"width": 0}, fill="tonexty", hoverinfo="skip",
-                   fillcolor=look.faded(0.18)),
-        go.Scatter(x=sizes, y=ratios, mode="lines+markers", line={"width": 2.5, "color": look.colour, "dash": look.dash},
-                   marker={"size": 7, "symbol": look.symbol, "color": look.colour}, text=[_named(point) for point in shown],
-                   hovertemplate="%{text}<extra></extra>"),
-    ]
     low, high = around([1.0, *lows, *highs], below=1.25, above=1.4)
-    spec = plot(traces, xaxis=log_axis(sizes[0] / 1.15, sizes[-1] * 1.15, "the application’s own memory", APPLICATIONS_BYTES),
-                yaxis=log_axis(low, high, "VM to container", RATIOS))
-    said = "Ratio of memory, VM to container, over the application's size: " + "; ".join(_named(point) for point in shown)
-    return Panel("application-plot", "", said + ".", 320, spec)
+    spec = plot(
+        [_edge(sizes, lows, None), _edge(sizes, highs, style("ratio").faded(0.25)), _curve(shown)],
+        xaxis=log_axis(sizes[0] / 1.15, sizes[-1] * 1.4, "the application's own memory", APPLICATIONS_BYTES),
+        yaxis=log_axis(low, high, "ratio", RATIOS),
+    )
+    said = "; ".join(_named(point) for point in shown)
+    label = f"Ratio of memory, VM to container, over the application's size: {said}."
+    return Panel("application-plot", "Memory, VM to container", "", label, 320, spec)
+
+
+def _edge(sizes: list[float], bounds: list[float], fill: str | None) -> go.Scatter:
+    return go.Scatter(x=sizes, y=bounds, mode="lines", line={"width": 0}, hoverinfo="skip",
+                      fill="tonexty" if fill else "none", fillcolor=fill)
+
+
+def _curve(shown: list[RatioPoint]) -> go.Scatter:
+    look = style("ratio")
+    return go.Scatter(
+        x=[float(point.application_bytes) for point in shown],
+        y=[point.ratio.value for point in shown],
+        text=[_named(point) for point in shown],
+        mode="lines+markers",
+        line={"width": 2.5, "color": look.colour},
+        marker={"size": 7, "symbol": look.symbol, "color": look.colour},
+        hovertemplate="%{text}<extra></extra>",
+    )
 
 
 def _named(point: RatioPoint) -> str:
-    return f"{amount(point.application_bytes, 'bytes')}: {amount(point.ratio.value, 'times')}"
+    return f"{spoken(point.application_bytes, 'bytes')}: {amount(point.ratio.value, 'times')}"
 
 
 def _table(curve: tuple[RatioPoint, ...]) -> Table:
-    rows = tuple((amount(point.application_bytes, "bytes"), measured(point.ratio)) for point in curve)
+    rows = tuple((spoken(point.application_bytes, "bytes"), measured(point.ratio)) for point in curve)
     return Table("Ratio by the application's own memory", ("application", "VM to container, 95 % interval"), rows)

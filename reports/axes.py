@@ -12,10 +12,14 @@ SIZES_BYTES: dict[float, str] = {
     GIB: "1 GiB", 10 * GIB: "10 GiB", 100 * GIB: "100 GiB",
 }
 APPLICATIONS_BYTES: dict[float, str] = {
-    MIB: "1 MiB", 4 * MIB: "4", 16 * MIB: "16", 64 * MIB: "64", 256 * MIB: "256", GIB: "1 GiB", 4 * GIB: "4",
+    MIB: "1 MiB", 8 * MIB: "8 MiB", 64 * MIB: "64 MiB", 512 * MIB: "512 MiB", 4 * GIB: "4 GiB",
 }
-COUNTS: dict[float, str] = {10.0**power: f"{10**power:,}" for power in range(10)}
-RATIOS: dict[float, str] = {value: f"{value:g}×" for value in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)}
+COUNTS: dict[float, str] = {
+    1.0: "1", 10.0: "10", 100.0: "100", 1e3: "1k", 1e4: "10k", 1e5: "100k", 1e6: "1M", 1e7: "10M",
+    1e8: "100M", 1e9: "1G",
+}
+_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
+RATIOS: dict[float, str] = {float(value): f"{value:,g}\N{MULTIPLICATION SIGN}" for value in _STEPS}
 
 
 def around(values: list[float], below: float = 1.6, above: float = 1.6) -> tuple[float, float]:

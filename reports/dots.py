@@ -14,7 +14,10 @@ from reports.style import style
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LANE_PX, GAP_PX, FRAME_PX = 21, 16, 74
+# Of a row: the line that names it, each treatment's lane, the gap below. Of the plot: axis and its title.
+NAME_PX, LANE_PX, GAP_PX, FRAME_PX = 26, 20, 8, 60
+# Numbers stand to the right of their marks: this share of the axis is kept free for the longest of them.
+ROOM_FOR_NUMBERS = 0.34
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,57 +33,99 @@ class Dot:
     hollow: bool = False
 
 
-def dot_plot(dots: Sequence[Dot], title: str, ticks: dict[float, str]) -> tuple[dict[str, Any], int]:
-    """The plot and its height in pixels; rows and lanes in the order in which they first appear."""
-    rows, drivers = list(dict.fromkeys(dot.row for dot in dots)), list(dict.fromkeys(dot.driver for dot in dots))
-    row_px = LANE_PX * len(drivers) + GAP_PX
-    places = {
-        (row, driver): -(row_px * at + LANE_PX * lane)
-        for at, row in enumerate(rows)
-        for lane, driver in enumerate(drivers)
-    }
-    traces = [_trace([dot for dot in dots if dot.driver == driver], places) for driver in drivers]
-    low, high = around([dot.value for dot in dots], above=12)
-    middle = LANE_PX * (len(drivers) - 1) / 2
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A named row from ``start`` pixels below the top, with a lane for each treatment that has a value in it."""
+
+    name: str
+    drivers: tuple[str, ...]
+    start: int
+
+    @property
+    def end(self) -> int:
+        """Where the next row starts."""
+        return self.start + NAME_PX + LANE_PX * len(self.drivers) + GAP_PX
+
+    def lane(self, number: int) -> float:
+        """The height of a lane's middle; downwards is negative."""
+        return -(self.start + NAME_PX + LANE_PX * (number + 0.5))
+
+
+def dot_plot(
+    dots: Sequence[Dot], drivers: Sequence[str], title: str, ticks: dict[float, str]
+) -> tuple[dict[str, Any], int]:
+    """The plot and its height in pixels; lanes in the order of ``drivers``, rows as they first appear."""
+    rows = _rows(dots, drivers)
+    places = {(row.name, driver): row.lane(lane) for row in rows for lane, driver in enumerate(row.drivers)}
+    groups = [[dot for dot in dots if dot.driver == driver] for driver in drivers]
     spec = plot(
-        traces,
-        xaxis=log_axis(low, high, title, ticks),
-        yaxis={
-            "range": [-(row_px * len(rows)) + (LANE_PX + GAP_PX) / 2, (LANE_PX + GAP_PX) / 2],
-            "tickmode": "array",
-            "tickvals": [-(row_px * at + middle) for at in range(len(rows))],
-            "ticktext": [plain(row) for row in rows],
-            "showgrid": False,
-        },
-        shapes=[_rule(-(row_px * at) + (LANE_PX + GAP_PX) / 2) for at in range(1, len(rows))],
+        [trace for group in groups if group for trace in (_marks(group, places), _numbers(group, places))],
+        xaxis=log_axis(*_range(dots), title, ticks),
+        yaxis={"range": [-rows[-1].end, 0], "visible": False},
+        shapes=[_rule(-row.start) for row in rows[1:]],
+        annotations=[_name(row) for row in rows],
     )
-    return spec, row_px * len(rows) + FRAME_PX
+    return spec, rows[-1].end + FRAME_PX
 
 
-def _trace(dots: Sequence[Dot], places: dict[tuple[str, str], float]) -> go.Scatter:
+def _rows(dots: Sequence[Dot], drivers: Sequence[str]) -> list[Row]:
+    rows: list[Row] = []
+    for name in dict.fromkeys(dot.row for dot in dots):
+        present = {dot.driver for dot in dots if dot.row == name}
+        start = rows[-1].end if rows else 0
+        rows.append(Row(name, tuple(driver for driver in drivers if driver in present), start))
+    return rows
+
+
+def _range(dots: Sequence[Dot]) -> tuple[float, float]:
+    low, high = around([end for dot in dots for end in (dot.value, dot.high or 0)])
+    return low, high * (high / low) ** (ROOM_FOR_NUMBERS / (1 - ROOM_FOR_NUMBERS))
+
+
+def _name(row: Row) -> dict[str, Any]:
+    return {"xref": "paper", "x": 0, "xanchor": "left", "y": -(row.start + NAME_PX / 2), "yanchor": "middle",
+            "text": f"<b>{plain(row.name)}</b>", "showarrow": False}
+
+
+def _marks(dots: Sequence[Dot], places: dict[tuple[str, str], float]) -> go.Scatter:
     look = style(dots[0].driver)
     return go.Scatter(
         x=[dot.value for dot in dots],
         y=[places[dot.row, dot.driver] for dot in dots],
-        mode="markers+text",
+        mode="markers",
         marker={"color": look.colour, "size": 10, "line": {"width": 1.5, "color": look.colour},
                 "symbol": [look.symbol + ("-open" if dot.hollow else "") for dot in dots]},
         error_x=_whiskers(dots, look.colour),
-        text=[f"  {plain(dot.text)}" for dot in dots],
-        textposition="middle right",
+        text=[plain(dot.text) for dot in dots],
         cliponaxis=False,
         hovertemplate="%{text}<extra></extra>",
     )
 
 
+def _numbers(dots: Sequence[Dot], places: dict[tuple[str, str], float]) -> go.Scatter:
+    """The numbers, each to the right of where its mark and whisker end."""
+    return go.Scatter(
+        x=[max(dot.value, dot.high or 0) for dot in dots],
+        y=[places[dot.row, dot.driver] for dot in dots],
+        mode="text",
+        text=[f"   {plain(dot.text)}" for dot in dots],
+        textposition="middle right",
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
+
+
 def _whiskers(dots: Sequence[Dot], colour: str) -> dict[str, Any]:
     return {
-        "type": "data", "symmetric": False, "thickness": 1.5, "width": 4, "color": colour,
-        "array": [0 if dot.high is None else dot.high - dot.value for dot in dots],
-        "arrayminus": [0 if dot.low is None else dot.value - dot.low for dot in dots],
+        "type": "data", "symmetric": False, "thickness": 2, "width": 0, "color": colour,
+        "array": [_arm(dot.value, dot.high) for dot in dots],
+        "arrayminus": [_arm(dot.low, dot.value) for dot in dots],
     }
 
 
+def _arm(low: float | None, high: float | None) -> float | None:
+    return None if low is None or high is None or low == high else high - low
+
+
 def _rule(y: float) -> dict[str, Any]:
-    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y, "line": {"width": 1}, "layer": "below",
-            "name": "rule"}
+    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y, "line": {"width": 1}, "layer": "below"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.analysis.wording import amount, digits
+from bench.analysis.wording import amount, spoken
 from reports.figure import Table
 from reports.words import NONE, label
 
@@ -55,7 +55,7 @@ def _workload_rows(manifest: Manifest) -> tuple[tuple[str, str], ...]:
     return (
         ("image", workload.image),
         ("manifest digest", workload.image_digest),
-        ("memory limit, or RAM of the VM", amount(workload.memory_bytes, "bytes")),
+        ("memory limit or RAM", amount(workload.memory_bytes, "bytes")),
         ("CPUs", f"{workload.cpus:g}"),
         ("limit of processes", str(workload.pids_limit)),
         ("probe", f"HTTP GET {workload.path} on port {workload.port}"),
@@ -98,4 +98,4 @@ def _limit_row(summary: Summary, limit: Limit) -> tuple[str, ...]:
 
 
 def _quantity(value: float, unit: str) -> str:
-    return amount(value, unit) if unit == "bytes" else f"{digits(value)} {unit}"
+    return spoken(value, unit)

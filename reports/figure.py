@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ class Panel:
 
     id: str
     title: str
+    detail: str
     label: str
     height: int
     spec: dict[str, Any]
@@ -52,7 +54,7 @@ def plain(text: str) -> str:
     return escape(text, quote=False)
 
 
-def plot(traces: Sequence[go.Scatter], **layout: Any) -> dict[str, Any]:  # noqa: ANN401 - plotly's own keywords
+def plot(traces: Sequence[go.Scatter], **layout: Any) -> dict[str, Any]:
     """Data and layout of a plot; colours of text, grid and ground are left to the page, which knows light from dark."""
     figure = go.Figure(data=list(traces), layout={"template": "none"})
     figure.update_layout(
@@ -71,8 +73,6 @@ def plot(traces: Sequence[go.Scatter], **layout: Any) -> dict[str, Any]:  # noqa
 
 def log_axis(low: float, high: float, title: str, names: dict[float, str]) -> dict[str, Any]:
     """A logarithmic axis from ``low`` to ``high`` with named ticks at those of ``names`` that lie within."""
-    import math
-
     ticks = {value: name for value, name in names.items() if low <= value <= high}
     return {
         "type": "log",

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 from bench.analysis.line import fit_line
-from bench.analysis.wording import amount, measured, named
+from bench.analysis.treatments import CONTROL, VM
+from bench.analysis.wording import amount, cost, costs, listed, named
 from reports.axes import MIB
 from reports.figure import Figure, Panel, Table, plot
 from reports.style import style
-from reports.words import NONE, cell, label, share
+from reports.words import NONE, cell, grouped, how, label, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ def growth_figure(summary: Summary) -> Figure:
         reading="Each point is one reading of the host's memory with that many instances running; the slope of the "
         "line is the price of one more. It counts everything the host gave: processes, kernel structures, page tables. "
         "Mind that each panel has its own scale.",
-        panels=tuple(_panel(summary, treatment) for treatment in shown),
+        panels=tuple(_panel(summary, at, treatment) for at, treatment in enumerate(shown)),
         tables=(_fit_table(summary), _point_table(summary, shown)),
         drivers=tuple(treatment.driver for treatment in shown),
         notes=tuple(_notes(summary)),
@@ -42,54 +43,49 @@ def growth_figure(summary: Summary) -> Figure:
 
 
 def _title(summary: Summary) -> str:
-    ratio = summary.ratios.get("host_available")
-    how = summary.virtualisation.adjective if summary.virtualisation else ""
     costs = [
-        f"one more {how if one.driver == 'vm' else ''}{named(one.driver)} {amount(one.memory.estimate.value, 'bytes')}"
-        for one in summary.treatments
-        if one.memory.estimate and one.driver != "process"
+        f"one more {how(summary, one.driver)}{named(one.driver)} {'takes ' if at == 0 else ''}"
+        f"{cost(one.memory.estimate)}"
+        for at, one in enumerate(one for one in summary.treatments if one.driver != CONTROL)
+        if one.memory.estimate
     ]
     if not costs:
         return "What one more instance takes of the host's memory could not be measured"
-    text = f"{' and '.join(costs)} of the host's memory"
-    text = text[0].upper() + text[1:].replace(" MiB and", " MiB,", 1) if len(costs) > 2 else text[0].upper() + text[1:]
-    text = text.replace(f"{named('container')} ", f"{named('container')} takes ", 1)
-    return text + (f": {amount(ratio.value, 'times')} as much" if ratio and len(costs) == 2 else "")
+    ratio = summary.ratios.get("host_available")
+    compared = f": {amount(ratio.value, 'times')} as much" if ratio else ""
+    text = f"{listed(costs)} of the host's memory{compared}"
+    return text[0].upper() + text[1:]
 
 
 def _notes(summary: Summary) -> Iterator[str]:
-    for treatment in summary.treatments:
-        estimate = treatment.memory.estimate
-        if estimate is None:
-            yield f"{label(summary, treatment.driver)}: no slope, as {treatment.memory.missing}."
-        elif estimate.note:
-            yield f"{label(summary, treatment.driver)}: {estimate.note}."
+    if not summary.treatments:
+        yield "Nothing was launched."
+    memories = ((one.driver, one.memory.estimate, one.memory.missing) for one in summary.treatments)
+    said = ((driver, found.note if found else f"no slope, as {missing}") for driver, found, missing in memories)
+    yield from grouped((driver, note) for driver, note in said if note)
     if summary.box:
-        yield (f"The box itself: a container takes {measured(summary.box)} more than the same workload run as a bare "
+        yield (f"The box itself: a container takes {costs(summary.box)} more than the same workload run as a bare "
                "process. The rest is the workload.")
     if summary.virtualisation and summary.virtualisation.emulated:
-        yield ("VMs, emulated (TCG): their memory includes the emulator's translation cache, which hardware "
+        yield (f"{label(summary, VM)}: their memory includes the emulator's translation cache, which hardware "
                "virtualisation does not need.")
 
 
-def _panel(summary: Summary, treatment: Treatment) -> Panel:
+def _panel(summary: Summary, at: int, treatment: Treatment) -> Panel:
     points = [point for fit in treatment.memory.fits for point in fit.points]
     line, look = fit_line(points), style(treatment.driver)
     last = max(running for running, _ in points)
     traces = [*_band(line, last, look), *_fitted(line, last, look), _readings(treatment.memory.fits, look)]
-    title = f"{label(summary, treatment.driver)}: {_each(treatment)}"
+    name, each = label(summary, treatment.driver), cell(treatment.memory.estimate, "no slope")
     spec = plot(
         traces,
-        xaxis={"title": {"text": "instances running"}, "range": [-0.04 * last, 1.04 * last], "nticks": 6},
+        xaxis={"title": {"text": "instances running"}, "range": [-0.04 * last, 1.04 * last], "nticks": 6,
+               "dtick": 1 if last <= 5 else None},
         yaxis={"title": {"text": "memory taken, MiB"}, "rangemode": "tozero", "nticks": 6},
     )
-    said = f"Memory taken from the host against {named(treatment.driver, 2)} running, up to {last:,.0f}. {title}."
-    return Panel(f"memory-{len(treatment.driver)}-{look.symbol}", title, said, 300, spec)
-
-
-def _each(treatment: Treatment) -> str:
-    estimate = treatment.memory.estimate
-    return f"{cell(estimate)} each" if estimate and estimate.bounded else f"{cell(estimate, 'no slope')}"
+    many = named(treatment.driver, 2)
+    said = f"Memory taken from the host against {many} running, up to {last:,.0f}. {name}: {each} each."
+    return Panel(f"memory-{at}", name, each, said, 300, spec)
 
 
 def _readings(fits: tuple[BlockFit, ...], look: Style) -> go.Scatter:
@@ -130,7 +126,8 @@ def _edge(points: list[Point], fill: str | None) -> go.Scatter:
 
 def _fit_table(summary: Summary) -> Table:
     rows = tuple(row for treatment in summary.treatments for row in _fit_rows(summary, treatment))
-    columns = ("", "slope each", "95 % interval", "readings", "R²", "residual spread", "foretold from the lower half")
+    columns = ("", "slope each", "95 % interval", "readings", "R²", "residual spread", "robust slope",
+               "foretold from the lower half")
     return Table("The lines: slope per block, and how well the lower half foretold the rest", columns, rows)
 
 
@@ -139,9 +136,10 @@ def _fit_rows(summary: Summary, treatment: Treatment) -> Iterator[tuple[str, ...
     error = f"off by {share(checked.median_error)} (median), {share(checked.largest_error)} (most)" if checked else NONE
     for fit in treatment.memory.fits:
         name = f"{label(summary, treatment.driver)}, block {fit.block + 1}"
-        yield (name, *_line_cells(fit.line), error)
+        robust = NONE if fit.robust is None else amount(fit.robust, "bytes")
+        yield (name, *_line_cells(fit.line), robust, error)
     if not treatment.memory.fits:
-        yield (label(summary, treatment.driver), *[NONE] * 6)
+        yield (label(summary, treatment.driver), *[NONE] * 7)
 
 
 def _line_cells(line: Line | None) -> tuple[str, ...]:

@@ -1,11 +1,7 @@
 // Draws the plots that the page carries as JSON, in the colours of the page: light, dark, or print.
 (() => {
   "use strict";
-  const config = {
-    displaylogo: false, responsive: true, displayModeBar: "hover",
-    modeBarButtonsToRemove: ["zoom2d", "pan2d", "select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d"],
-    toImageButtonOptions: { format: "svg", filename: "tare" },
-  };
+  const config = { displayModeBar: false, responsive: true };
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
   // What a plot takes from the page's style; keys are paths into plotly's layout.
@@ -18,9 +14,6 @@
       "hoverlabel.bgcolor": colour("--card"),
       "hoverlabel.bordercolor": colour("--line"),
       "hoverlabel.font.color": colour("--ink"),
-      "modebar.color": colour("--quiet"),
-      "modebar.activecolor": colour("--ink"),
-      "modebar.bgcolor": "rgba(0,0,0,0)",
     };
     for (const axis of Object.keys(layout).filter((key) => /^[xy]axis/.test(key))) {
       change[`${axis}.gridcolor`] = colour("--grid");
@@ -44,6 +37,12 @@
     const spec = JSON.parse(source.textContent);
     Plotly.newPlot(plot, spec.data, spec.layout, config).then(() => Plotly.relayout(plot, paint(plot.layout)));
     drawn.push(plot);
+  }
+  for (const button of document.querySelectorAll("button[data-save]")) {
+    const plot = document.getElementById(button.dataset.save);
+    button.addEventListener("click", () => Plotly.downloadImage(plot, {
+      format: "svg", filename: plot.id, width: plot.clientWidth, height: plot.clientHeight,
+    }));
   }
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
   matchMedia("(max-width: 599px)").addEventListener("change", repaint);

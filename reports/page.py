@@ -1,17 +1,17 @@
-"""The report: one self-contained HTML page made of a run directory and of nothing else."""
+"""The report: one self-contained HTML page made of a run directory and of nothing else.
+
+Importing this loads plotly, jinja2 and the analysis: a command line does so only once there is a run to report.
+"""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bench.analysis.headline import headline_lines
+from bench.analysis.headline import headline_lines, holds, unanswered
 from bench.analysis.summary import summarise
-from bench.analysis.verdicts import Verdict, bar
-from bench.analysis.wording import amount, interval, listed, measured, named, size
+from bench.analysis.treatments import CONTROL, VM
+from bench.analysis.wording import amount, bounds, cost, listed, named
 from bench.loading import load_run
 from bench.metrics import METRICS
 from bench.results import ResultsError
@@ -22,21 +22,16 @@ from reports.facts import environment_tables
 from reports.figure import Table
 from reports.growth import growth_figure
 from reports.startup import startup_figure
-from reports.style import style
-from reports.words import NONE, cell, label, value_cell
+from reports.typesetting import page_template
+from reports.words import NONE, how, label, value_cell
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jinja2 import Environment
-    from markupsafe import Markup
-
+    from bench.analysis.estimate import Estimate
+    from bench.analysis.ranks import Distribution
     from bench.analysis.summary import Summary
     from bench.analysis.treatments import Treatment
-    from bench.analysis.verdicts import Judgement
-
-MARKS = {Verdict.SUPPORTED: "✓", Verdict.REFUTED: "✗", Verdict.INCONCLUSIVE: "≈", Verdict.NOT_TESTABLE: "–"}
-
 
 @dataclass(frozen=True, slots=True)
 class Glance:
@@ -55,7 +50,7 @@ def write_report(run_dir: Path) -> Path:
     text = render(summarise(load_run(run_dir)))
     try:
         temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise ResultsError(f"write {path}: {error.strerror}") from error
@@ -64,12 +59,13 @@ def write_report(run_dir: Path) -> Path:
 
 def render(summary: Summary) -> str:
     """The page as text; the same summary gives the same page."""
-    lines = headline_lines(summary)
-    return _templates().get_template("page.html.jinja").render(
+    lead, certainty = _lead(summary)
+    return page_template().render(
         summary=summary,
         manifest=summary.manifest,
-        lead=_lead(summary),
-        lines=lines,
+        lead=lead,
+        certainty=certainty,
+        lines=headline_lines(summary),
         glances=[_glance(summary, treatment) for treatment in summary.treatments],
         claims=summary.claims,
         startup=startup_figure(summary),
@@ -78,73 +74,58 @@ def render(summary: Summary) -> str:
         teardown=_teardown(summary),
         environment=environment_tables(summary),
         metrics=METRICS.values(),
-        plotly=_plotly(),
     )
 
 
-def _lead(summary: Summary) -> str:
-    """The answer in one sentence."""
+def _lead(summary: Summary) -> tuple[str, str]:
+    """The answer in one sentence, and how sure it is."""
     ratio = summary.ratios.get("host_available")
     if ratio:
-        how = summary.virtualisation.adjective if summary.virtualisation else ""
-        article = "An emulated VM" if how.startswith("TCG") else f"A {how}VM"
-        return f"{article} takes {amount(ratio.value, 'times')} the host memory of a container {_range(ratio)}".rstrip()
+        text = f"One {how(summary, VM)}VM takes {amount(ratio.value, 'times')} the host memory of one container"
+        return text, _certainty(ratio)
     for treatment in summary.treatments:
-        if treatment.memory.estimate:
-            return f"One more {named(treatment.driver)} takes {measured(treatment.memory.estimate)} of the host’s memory"
-    return headline_lines(summary)[0].rstrip(".")
+        estimate = treatment.memory.estimate
+        if estimate:
+            one = f"One more {how(summary, treatment.driver)}{named(treatment.driver)}"
+            return f"{one} takes {cost(estimate)} of the host's memory", _certainty(estimate)
+    return headline_lines(summary)[0].rstrip("."), ""
 
 
-def _range(ratio: Any) -> str:  # noqa: ANN401
-    return interval(ratio) if ratio.bounded else ""
+def _certainty(estimate: Estimate) -> str:
+    known = bounds(estimate)
+    return f"95 % interval {known}" if known.startswith("[") else known
 
 
 def _glance(summary: Summary, treatment: Treatment) -> Glance:
+    median, memory = treatment.first_answer.median(), treatment.memory.estimate
+    rows = [
+        ("first answer, median", value_cell(median), bounds(median) if median else unanswered(treatment)),
+        ("host memory, each", value_cell(memory), bounds(memory) if memory else treatment.memory.missing),
+    ]
     density = summary.density(treatment.driver)
-    binding = density.binding if density else None
-    median = treatment.first_answer.median()
-    memory = treatment.memory.estimate
-    rows = (
-        ("first answer, median", value_cell(median), cell(median)),
-        ("host memory, each", value_cell(memory), cell(memory, treatment.memory.missing)),
-        ("would fit here", f"{binding.holds:,.0f}" if binding else NONE, f"{binding.resource} binds" if binding else ""),
-    )
+    if density and density.binding and treatment.driver != CONTROL:
+        binding = density.binding
+        count = holds(binding.holds, binding.low, binding.high)
+        rows.append(("would fit on this host", count, f"stopped by {binding.resource}"))
+    elif treatment.driver == CONTROL and summary.box:
+        rows.append(("so a container's box adds", value_cell(summary.box), bounds(summary.box)))
     answered = f"{treatment.answered:,} of {treatment.requested:,} answered"
-    return Glance(treatment.driver, label(summary, treatment.driver), answered, rows)
+    return Glance(treatment.driver, label(summary, treatment.driver), answered, tuple(rows))
 
 
 def _teardown(summary: Summary) -> Table:
     rows = tuple(
-        (label(summary, treatment.driver), cell(treatment.fleet_answer.median()), cell(treatment.teardown.median()),
+        (label(summary, treatment.driver), _over_blocks(treatment.fleet_answer), _over_blocks(treatment.teardown),
          _still_answering(treatment))
         for treatment in summary.treatments
     )
     columns = ("", "until all had answered", "until all were gone", "still answering when all ran")
-    return Table("The fleet as a whole, median over blocks", columns, rows)
+    return Table("The fleet as a whole, block by block", columns, rows)
+
+
+def _over_blocks(times: Distribution) -> str:
+    return listed([amount(value, times.unit) for value in times.values]) or NONE
 
 
 def _still_answering(treatment: Treatment) -> str:
     return listed([f"{count:,.0f} of {treatment.per_block:,}" for count in treatment.answering]) or NONE
-
-
-@cache
-def _templates() -> Environment:
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FunctionLoader(lambda name: files(__package__).joinpath(name).read_text(encoding="utf-8")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(style=style, label=label, marks=MARKS, bar=bar, cell=cell, value_cell=value_cell, size=size)
-    return environment
-
-
-@cache
-def _plotly() -> Markup:
-    from markupsafe import Markup
-    from plotly.offline import get_plotlyjs
-
-    return Markup(get_plotlyjs())  # noqa: S704 - the installed plotly package's own script

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 from bench.analysis.treatments import CONTAINER, CONTROL, VM
-from bench.analysis.wording import amount, digits, named
+from bench.analysis.wording import amount, digits, listed, named
 from reports.axes import TIMES_MS, around
 from reports.figure import Figure, Panel, Table, log_axis, plot
 from reports.style import style
-from reports.words import NONE, cell, label
+from reports.words import NONE, cell, how, label
 
 if TYPE_CHECKING:
+    from bench.analysis.estimate import Estimate
     from bench.analysis.ranks import Distribution
     from bench.analysis.summary import Summary
     from bench.analysis.treatments import Treatment
@@ -24,7 +25,7 @@ _CLOCKS = (("launch", "Request to start accepted"), ("first_answer", "Request to
 def startup_figure(summary: Summary) -> Figure:
     """Empirical distributions of both clocks, on one time axis."""
     shown = [treatment for treatment in summary.treatments if treatment.launch.n or treatment.first_answer.n]
-    limits = around([value for treatment in shown for value in _times(treatment)], below=2, above=6)
+    limits = around([value for treatment in shown for value in _times(treatment)], below=20, above=12)
     panels = tuple(_panel(summary, shown, clock, limits) for clock in _CLOCKS) if shown else ()
     return Figure(
         id="startup",
@@ -45,23 +46,25 @@ def _times(treatment: Treatment) -> tuple[float, ...]:
 
 
 def _title(summary: Summary) -> str:
-    medians = {treatment.driver: treatment.first_answer.median() for treatment in summary.treatments}
-    container, vm = medians.get(CONTAINER), medians.get(VM)
-    how = summary.virtualisation.adjective if summary.virtualisation else ""
-    if container and vm:
-        times = digits(vm.value / container.value)
-        return (f"Half of the containers had answered after {amount(container.value, 'ms')}, half of the {how}VMs "
-                f"after {amount(vm.value, 'ms')}: {times} times as long")
-    for driver, median in medians.items():
-        if median:
-            prefix = how if driver == VM else ""
-            return f"Half of the {prefix}{named(driver, 2)} had answered after {amount(median.value, 'ms')}"
-    return "No instance answered, so there is no time to show"
+    medians = {one.driver: median for one in summary.treatments if (median := one.first_answer.median())}
+    parts = [_half(summary, driver, median) for driver, median in medians.items() if driver in {CONTAINER, VM}]
+    parts = parts or [_half(summary, driver, median) for driver, median in medians.items()]
+    if not parts:
+        return "No instance answered, so there is no time to show"
+    if CONTAINER in medians and VM in medians:
+        parts[-1] += f": {digits(medians[VM].value / medians[CONTAINER].value)} times as long"
+    return f"Half of {', half of '.join(parts)}"
+
+
+def _half(summary: Summary, driver: str, median: Estimate) -> str:
+    return f"the {how(summary, driver)}{named(driver, 2)} had answered after {amount(median.value, 'ms')}"
 
 
 def _subtitle(shown: list[Treatment]) -> str:
-    counts = "; ".join(f"{named(one.driver, 2)} n = {one.first_answer.n}" for one in shown)
-    return f"{counts}. Median with exact rank interval, 95 %, within this run."
+    counts = listed([f"{one.first_answer.n:,} {named(one.driver, one.first_answer.n)}" for one in shown])
+    if not shown:
+        return ""
+    return f"n = {counts}. Median with exact rank interval, 95 %, within this run."
 
 
 def _notes(summary: Summary, shown: list[Treatment]) -> tuple[str, ...]:
@@ -71,10 +74,13 @@ def _notes(summary: Summary, shown: list[Treatment]) -> tuple[str, ...]:
         for one in shown
         if one.first_answer.censored
     ]
-    notes += [f"{label(summary, one.driver)}: no startup was recorded." for one in summary.treatments if one not in shown]
+    absent = [one for one in summary.treatments if one not in shown]
+    notes += [f"{label(summary, one.driver)}: no startup was recorded." for one in absent]
+    if not summary.treatments:
+        notes.append("Nothing was launched.")
     if summary.virtualisation and summary.virtualisation.caveat:
-        notes.append(f"{summary.virtualisation.label}: {summary.virtualisation.caveat}. A VM's time here is no claim "
-                     "about VMs elsewhere.")
+        caveat = summary.virtualisation.caveat
+        notes.append(f"{label(summary, VM)}: {caveat}. Their times say nothing of VMs elsewhere.")
     return tuple(notes)
 
 
@@ -89,7 +95,7 @@ def _panel(summary: Summary, shown: list[Treatment], clock: tuple[str, str], lim
     )
     medians = ((one.driver, getattr(one, metric).median()) for one in shown)
     said = "; ".join(f"{named(driver, 2)} median {cell(median)}" for driver, median in medians)
-    return Panel(f"startup-{metric}", title, f"{title}, distribution over instances. {said}.", 330, spec)
+    return Panel(f"startup-{metric}", title, "", f"{title}, distribution over instances. {said}.", 330, spec)
 
 
 def _traces(

@@ -31,6 +31,7 @@ _KNOWN = {
     "container": Style("#0072B2", "circle", "solid"),
     "vm": Style("#D55E00", "diamond", "dash"),
     "process": Style("#009E73", "square", "dot"),
+    "ratio": Style("#808890", "circle", "solid"),
 }
 _OTHER = Style("#CC79A7", "triangle-up", "dashdot")
 

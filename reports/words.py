@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.analysis.treatments import CONTROL, VM
-from bench.analysis.wording import amount, interval, named
+from bench.analysis.wording import amount, cost, interval, listed, named, sentence, size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bench.analysis.estimate import Estimate
     from bench.analysis.summary import Summary
 
@@ -28,24 +30,27 @@ def cell(estimate: Estimate | None, missing: str = "") -> str:
     if estimate is None:
         return f"{NONE} {missing}".rstrip()
     value = amount(estimate.value, estimate.unit)
-    return f"{value} {interval(estimate)}" if estimate.bounded else f"{value} (no interval: {reason(estimate)})"
+    if estimate.low is None and estimate.high is None:
+        return f"{value} (no interval, {size(estimate)})"
+    return f"{value} {interval(estimate)}"
 
 
 def value_cell(estimate: Estimate | None) -> str:
-    """The value alone."""
-    return amount(estimate.value, estimate.unit) if estimate else NONE
+    """The value alone, or what it is at most."""
+    return cost(estimate) if estimate else NONE
 
 
-def interval_cell(estimate: Estimate | None) -> str:
-    """The interval alone, or why there is none."""
-    if estimate is None:
-        return NONE
-    return interval(estimate) if estimate.low is not None or estimate.high is not None else reason(estimate)
+def how(summary: Summary, driver: str) -> str:
+    """What is to be said before the treatment's name in a sentence: ``emulated (TCG) `` before VMs, or nothing."""
+    return summary.virtualisation.adjective if driver == VM and summary.virtualisation else ""
 
 
-def reason(estimate: Estimate) -> str:
-    """Why an estimate has no interval."""
-    return estimate.note or f"n = {estimate.n}"
+def grouped(notes: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """(driver, note) as sentences, drivers with the same note named together."""
+    drivers: dict[str, list[str]] = {}
+    for driver, note in notes:
+        drivers.setdefault(note, []).append(named(driver, 2))
+    return tuple(sentence(f"{listed(names)}: {note}") for note, names in drivers.items())
 
 
 def share(value: float) -> str:

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bench.analysis.estimate import Estimate
 from bench.analysis.ratio import divide, percentile_interval
 from bench.analysis.slopes import DRAWS, draw
@@ -13,7 +15,6 @@ from bench.analysis.slopes import DRAWS, draw
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from bench.analysis.estimate import Slope
@@ -35,12 +36,16 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class Density:
-    """All capacities of one driver, scarcest first; ``available_bytes`` and ``slope`` are what the memory row is made of."""
+    """All capacities of one driver, scarcest first; ``usable_bytes`` and ``slope`` are what the memory row is made of.
+
+    Usable is what was available before the first instance, less the reserve of the preflight.
+    """
 
     driver: str
     capacities: tuple[Capacity, ...]
     tried: int
-    available_bytes: float | None
+    usable_bytes: float | None
+    reserve_bytes: float
     slope: Slope | None
 
     @property
@@ -62,13 +67,18 @@ class Density:
 def density(treatment: Treatment, limits: Sequence[Limit]) -> Density:
     """What the host would hold of this treatment: by measured memory, and by the limits of the preflight."""
     own = [limit for limit in limits if limit.driver == treatment.driver]
+    memory = next((limit for limit in own if is_memory(limit)), None)
+    reserve = memory.fixed if memory else 0.0
     slope, available = treatment.memory.slope, treatment.memory.available_bytes
+    capacities = [_by_limit(limit) for limit in own if limit.per_instance > 0 and limit is not memory]
     if slope is None or available is None or slope.estimate.value <= 0:
-        slope = available = None
-    by_memory = _by_memory(slope, available, own)
-    planned = [_by_limit(limit) for limit in own if limit.per_instance > 0 and not (by_memory and is_memory(limit))]
-    capacities = sorted([*by_memory, *planned], key=lambda capacity: capacity.holds)
-    return Density(treatment.driver, tuple(capacities), treatment.per_block, available, slope)
+        capacities += [_by_limit(memory)] if memory and memory.per_instance > 0 else []
+        slope = usable = None
+    else:
+        usable = max(0.0, available - reserve)
+        capacities.append(_by_memory(slope.estimate, usable, memory.raise_hint if memory else ""))
+    capacities.sort(key=lambda capacity: capacity.holds)
+    return Density(treatment.driver, tuple(capacities), treatment.per_block, usable, reserve, slope)
 
 
 def is_memory(limit: Limit) -> bool:
@@ -76,14 +86,10 @@ def is_memory(limit: Limit) -> bool:
     return "memory" in limit.resource.lower() and limit.unit == "bytes"
 
 
-def _by_memory(slope: Slope | None, available: float | None, limits: Sequence[Limit]) -> list[Capacity]:
-    if slope is None or available is None:
-        return []
-    estimate = slope.estimate
-    hint = next((limit.raise_hint for limit in limits if is_memory(limit)), "")
-    low = available / estimate.high if estimate.high is not None else None
-    high = available / estimate.low if estimate.low is not None and estimate.low > 0 else None
-    return [Capacity("memory", available / estimate.value, low, high, measured=True, raise_hint=hint)]
+def _by_memory(each: Estimate, usable: float, hint: str) -> Capacity:
+    low = usable / each.high if each.high is not None else None
+    high = usable / each.low if each.low is not None and each.low > 0 else None
+    return Capacity("memory", usable / each.value, low, high, measured=True, raise_hint=hint)
 
 
 def _by_limit(limit: Limit) -> Capacity:
@@ -106,9 +112,7 @@ def density_ratio(many: Density, few: Density, seed: int) -> Estimate | None:
 
 
 def _draws(density: Density, seed: int) -> NDArray[np.float64]:
-    import numpy as np
-
-    if density.slope is None or density.available_bytes is None:
+    if density.slope is None or density.usable_bytes is None:
         return np.full(DRAWS, density.ceiling)
     slopes = draw(density.slope, seed)
-    return np.minimum(divide(np.full(slopes.shape, density.available_bytes), slopes), density.ceiling)
+    return np.minimum(divide(np.full(slopes.shape, density.usable_bytes), slopes), density.ceiling)

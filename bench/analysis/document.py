@@ -96,7 +96,8 @@ def _marginal(memory: MarginalMemory) -> Document | None:
     if document is None:
         return None
     checked = memory.held_out
-    return document | {"held_out": checked and {
+    robust = [fit.robust for fit in memory.fits if fit.robust is not None]
+    return document | {"robust_slopes": robust, "held_out": checked and {
         "fitted_to": checked.fitted_to, "n": checked.n,
         "median_relative_error": checked.median_error, "largest_relative_error": checked.largest_error,
     }}

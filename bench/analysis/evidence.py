@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bench.analysis.density import density_ratio
-from bench.analysis.estimate import Estimate, Slope
 from bench.analysis.ratio import ratio_of_slopes
 from bench.analysis.treatments import CONTAINER, VM
 from bench.analysis.wording import amount
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bench.analysis.density import Density
+    from bench.analysis.estimate import Estimate, Slope
     from bench.analysis.treatments import Treatment
     from bench.analysis.virtualisation import Virtualisation
 
@@ -34,6 +34,7 @@ class Findings:
 class Evidence:
     """The figure that decides, in words (``subject``) and number; ``missing`` says why there is no number.
 
+    Without a number, ``tried`` says that the run did measure, but too few instances came to an end.
     ``least`` is the same figure less all that emulation may have added to it; ``untestable`` says why the figure,
     though measured, cannot decide here.
     """
@@ -41,6 +42,7 @@ class Evidence:
     subject: str
     estimate: Estimate | None
     missing: str = ""
+    tried: bool = False
     least: Estimate | None = None
     untestable: str = ""
     flip: str = ""
@@ -76,7 +78,7 @@ def _memory_ratio(findings: Findings, threshold: float) -> Evidence:
     ratio = ratio_of_slopes(vm, container, findings.seed)
     least = _least_ratio(findings, vm, container)
     missing = "" if ratio else "a container's slope is not above zero"
-    return Evidence(subject, ratio, missing, least, flip=_turning_size(findings, threshold))
+    return Evidence(subject, ratio, missing, least=least, flip=_turning_size(findings, threshold))
 
 
 def _least_ratio(findings: Findings, vm: Slope, container: Slope) -> Estimate | None:
@@ -92,47 +94,48 @@ def _density_ratio(findings: Findings, threshold: float) -> Evidence:
         return Evidence(subject, None, _why_no_slope(findings, VM if vm is None else CONTAINER))
     ratio = density_ratio(container, vm, findings.seed)
     missing = "" if ratio else "no limit of the host is known for both"
-    return Evidence(subject, ratio, missing, _least_density_ratio(findings), flip=_turning_size(findings, threshold))
+    least = _least_density_ratio(findings)
+    return Evidence(subject, ratio, missing, least=least, flip=_turning_size(findings, threshold))
 
 
 def _least_density_ratio(findings: Findings) -> Estimate | None:
     container, vm = findings.densities[CONTAINER], findings.densities[VM]
-    if not findings.emulated_bytes or vm.slope is None or vm.available_bytes is None:
+    if not findings.emulated_bytes or vm.slope is None or vm.usable_bytes is None:
         return None
     lowered = _lowered(vm.slope, findings.emulated_bytes)
     if lowered.estimate.value <= 0:
         return None
-    holds = vm.available_bytes / lowered.estimate.value
+    holds = vm.usable_bytes / lowered.estimate.value
     capacities = [replace(one, holds=holds) if one.measured else one for one in vm.capacities]
     capacities.sort(key=lambda capacity: capacity.holds)
     return density_ratio(container, replace(vm, slope=lowered, capacities=tuple(capacities)), findings.seed)
 
 
 def _vm_first_answer(findings: Findings, _threshold: float) -> Evidence:
-    subject = "the median time from request to a VM's first answer"
-    estimate, missing = _first_answer(findings, VM, 0.5)
     caveat = findings.virtualisation.caveat if findings.virtualisation else ""
-    return Evidence(subject, estimate, missing, untestable=caveat)
+    return replace(_first_answer(findings, VM, "median", "a VM's"), untestable=caveat)
 
 
 def _container_first_answer(findings: Findings, _threshold: float) -> Evidence:
-    estimate, missing = _first_answer(findings, CONTAINER, 0.95)
-    which = "95th percentile of the"
-    if estimate is not None and not estimate.bounded:
-        estimate, missing = _first_answer(findings, CONTAINER, 0.5)
-        which = "median"
-    return Evidence(f"the {which} time from request to a container's first answer", estimate, missing)
+    tail = _first_answer(findings, CONTAINER, "95th percentile", "a container's")
+    if tail.estimate is None or tail.estimate.bounded:
+        return tail
+    return _first_answer(findings, CONTAINER, "median", "a container's")
 
 
-def _first_answer(findings: Findings, driver: str, p: float) -> tuple[Estimate | None, str]:
+_QUANTILES = {"median": 0.5, "95th percentile": 0.95}
+
+
+def _first_answer(findings: Findings, driver: str, quantile: str, whose: str) -> Evidence:
+    subject = f"the {quantile} of the time from request to {whose} first answer"
     treatment = findings.treatments.get(driver)
     if treatment is None:
-        return None, _why_no_slope(findings, driver)
+        return Evidence(subject, None, _why_no_slope(findings, driver))
     times = treatment.first_answer
     if times.n == 0:
-        return None, "no first answer was recorded"
-    missing = f"{times.censored} of {times.n} never answered, so that this quantile is beyond any time measured"
-    return times.quantile(p), missing
+        return Evidence(subject, None, "no first answer was recorded")
+    missing = f"{times.censored} of {times.n} never answered, so that the {quantile} is beyond any time measured"
+    return Evidence(subject, times.quantile(_QUANTILES[quantile]), missing, tried=True)
 
 
 def _slope(findings: Findings, driver: str) -> Slope | None:
@@ -154,9 +157,10 @@ def _lowered(slope: Slope, by: float) -> Slope:
 
 
 def _room(estimate: Estimate, threshold: float) -> str:
-    if estimate.value >= threshold:
+    most = estimate.value if estimate.high is None else estimate.high
+    if most >= threshold:
         return ""
-    return f"here an application may need {amount(threshold - estimate.value, estimate.unit)} more than this workload"
+    return f"here an application may need {amount(threshold - most, estimate.unit)} more than this workload"
 
 
 def _turning_size(findings: Findings, threshold: float) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.analysis.treatments import CONTAINER, CONTROL, VM
 from bench.analysis.verdicts import Verdict
-from bench.analysis.wording import amount, interval, listed, measured, named
+from bench.analysis.wording import amount, costs, interval, listed, measured, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,19 +38,28 @@ def answered(summary: Summary) -> str:
     counts = [_answered(summary, treatment) for treatment in summary.treatments if treatment.driver != CONTROL]
     if not counts:
         counts = [_answered(summary, treatment) for treatment in summary.treatments]
-    return f"{listed(counts)} answered{_ended(summary)}."
+    return f"{listed(counts)} answered{_never_tried(summary)}{_ended(summary)}."
 
 
 def _answered(summary: Summary, treatment: Treatment) -> str:
     what = described(summary, treatment.driver, treatment.requested)
-    text = f"{treatment.answered:,} of {treatment.requested:,} {what}"
-    return text + (f" ({treatment.never_tried:,} never tried)" if treatment.never_tried else "")
+    return f"{treatment.answered:,} of {treatment.requested:,} {what}"
+
+
+def _never_tried(summary: Summary) -> str:
+    left = [treatment for treatment in summary.treatments if treatment.never_tried]
+    parts = [f"{one.never_tried:,} {described(summary, one.driver, one.never_tried)}" for one in left]
+    return f"; {listed(parts)} never asked for" if parts else ""
 
 
 def _ended(summary: Summary) -> str:
     status, reason = summary.manifest.status, summary.manifest.reason
     if status == "complete":
         return ""
+    if status == "running":
+        return "; the run has not ended, or was killed"
+    if reason and status in reason:
+        return f"; the run was {reason}"
     return f"; the run is {status}" + (f": {reason}" if reason else "")
 
 
@@ -62,12 +71,22 @@ def described(summary: Summary, driver: str, count: float) -> str:
 
 def first_answers(summary: Summary) -> str:
     """The median time to the first answer of each."""
-    parts = []
-    for treatment in _treatments(summary):
-        median = treatment.first_answer.median()
-        label = described(summary, treatment.driver, 1)
-        parts.append(f"{label} {measured(median)}, n = {median.n}" if median else f"{label} none recorded")
+    parts = [_first_answer(summary, treatment) for treatment in _treatments(summary)]
     return f"Median time to the first answer, 95 % interval: {'; '.join(parts)}." if parts else ""
+
+
+def _first_answer(summary: Summary, treatment: Treatment) -> str:
+    label, times = described(summary, treatment.driver, 1), treatment.first_answer
+    median = times.median()
+    if median:
+        return f"{label} {measured(median)}, n = {median.n}"
+    return f"{label} unknown, {unanswered(treatment)}"
+
+
+def unanswered(treatment: Treatment) -> str:
+    """Why there is no median of the first answers."""
+    times = treatment.first_answer
+    return f"{times.censored} of {times.n} never answered" if times.n else "none recorded"
 
 
 def memory(summary: Summary) -> str:
@@ -76,7 +95,7 @@ def memory(summary: Summary) -> str:
     for treatment in _treatments(summary):
         estimate = treatment.memory.estimate
         label = f"one more {described(summary, treatment.driver, 1)}"
-        parts.append(f"{label} {measured(estimate)}" if estimate else f"{label} unknown, as {treatment.memory.missing}")
+        parts.append(f"{label} {costs(estimate)}" if estimate else f"{label} unknown, as {treatment.memory.missing}")
     if not parts:
         return ""
     return f"Host memory: {'; '.join(parts)}{_compared(summary)}{_box(summary)}."
@@ -90,7 +109,7 @@ def _compared(summary: Summary) -> str:
 def _box(summary: Summary) -> str:
     if summary.box is None:
         return ""
-    return f". Of a container's, {measured(summary.box)} is the box itself, beyond a bare process"
+    return f". Of a container's, {costs(summary.box)} is the box itself, beyond a bare process"
 
 
 def densities(summary: Summary) -> str:
@@ -104,7 +123,8 @@ def _held(summary: Summary, density: Density) -> str:
     if binding is None:
         return f"an unknown number of {named(density.driver, 2)}"
     count = holds(binding.holds, binding.low, binding.high)
-    return f"{count} {described(summary, density.driver, 2)} (the limit is {binding.resource})"
+    foretold = "" if binding.measured or binding.resource != "memory" else ", as the preflight reckons"
+    return f"{count} {described(summary, density.driver, 2)} (the limit is {binding.resource}{foretold})"
 
 
 def holds(value: float, low: float | None, high: float | None) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import combinations
 from statistics import fmean, median
 from typing import TYPE_CHECKING
+
+from scipy.stats import t
 
 from bench.analysis.estimate import CONFIDENCE
 
@@ -69,8 +72,6 @@ class HeldOut:
 
 def student(freedom: int, confidence: float = CONFIDENCE) -> float:
     """The two-sided quantile of Student's t."""
-    from scipy.stats import t
-
     return float(t.ppf((1 + confidence) / 2, freedom))
 
 
@@ -88,6 +89,13 @@ def fit_line(points: Sequence[Point]) -> Line | None:
     residual_sd = math.sqrt(unexplained / (len(points) - 2)) if len(points) > 2 else None
     r_squared = 1 - unexplained / total if total > 0 and len(points) > 2 else None
     return Line(slope, intercept, len(points), x_mean, x_squares, r_squared, residual_sd)
+
+
+def robust_slope(points: Sequence[Point]) -> float | None:
+    """The median of the slopes between all pairs (Theil and Sen): a few disturbed readings do not move it."""
+    pairs = combinations(points, 2)
+    slopes = [(there[1] - here[1]) / (there[0] - here[0]) for here, there in pairs if here[0] != there[0]]
+    return median(slopes) if slopes else None
 
 
 def held_out(points: Sequence[Point]) -> HeldOut | None:

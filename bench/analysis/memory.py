@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.analysis.line import fit_line, held_out
+from bench.analysis.line import fit_line, held_out, robust_slope
 from bench.analysis.slopes import combine, difference, mean_slope
 from bench.analysis.tables import observed, readings
 
@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BlockFit:
-    """Memory taken (bytes) against instances running, in one block, and the line through it."""
+    """Memory taken (bytes) against instances running, in one block, and the line through it.
+
+    ``robust`` is the Theil-Sen slope: where it is far from the line's, a few readings have decided the line.
+    """
 
     block: int
     points: tuple[Point, ...]
     line: Line | None
+    robust: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ def marginal_memory(samples: pd.DataFrame, driver: str) -> MarginalMemory:
 def _fit_block(block: int, points: tuple[Point, ...]) -> BlockFit:
     start = points[0][1]
     taken = tuple((running, start - available) for running, available in points)
-    return BlockFit(block, taken, fit_line(taken))
+    return BlockFit(block, taken, fit_line(taken), robust_slope(taken))
 
 
 def _available_at_start(blocks: dict[int, tuple[Point, ...]]) -> float | None:

@@ -1,8 +1,8 @@
 """Quantiles with distribution-free intervals from order statistics, where waiting that was given up counts as longer.
 
 The interval of the quantile p lies between two order statistics whose ranks follow from the binomial distribution of
-the number of observations below the quantile (David and Nagaraja, *Order Statistics*, 3rd ed., section 7.1). It is exact
-for any continuous distribution, and does not exist when n is too small for p.
+the number of observations below the quantile (David and Nagaraja, *Order Statistics*, 3rd ed., section 7.1). It is
+exact for any continuous distribution, and does not exist when n is too small for p.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from scipy.stats import binom
 
 from bench.analysis.estimate import CONFIDENCE, Estimate
 
@@ -56,8 +58,6 @@ def distribution(observed: Iterable[float], censored: int = 0, *, unit: str, of:
 
 def rank_interval(n: int, p: float, confidence: float = CONFIDENCE) -> tuple[int, int] | None:
     """The ranks (from 1) of the order statistics that enclose the quantile p, each tail at most (1-confidence)/2."""
-    from scipy.stats import binom
-
     if n < 1:
         return None
     tail = (1 - confidence) / 2

@@ -6,13 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bench.analysis.estimate import CONFIDENCE, Estimate
 from bench.analysis.slopes import draw
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from bench.analysis.estimate import Slope
@@ -32,8 +33,6 @@ class RatioPoint:
 
 def ratio_of_medians(above: Sequence[float], below: Sequence[float], seed: int) -> Estimate | None:
     """The ratio of two medians with a percentile bootstrap interval; ``None`` without data or over zero."""
-    import numpy as np
-
     if not above or not below or np.median(below) <= 0:
         return None
     value, n = float(np.median(above) / np.median(below)), min(len(above), len(below))
@@ -45,8 +44,6 @@ def ratio_of_medians(above: Sequence[float], below: Sequence[float], seed: int) 
 
 
 def _resampled_medians(rng: np.random.Generator, values: Sequence[float]) -> NDArray[np.float64]:
-    import numpy as np
-
     picked = rng.integers(0, len(values), size=(RESAMPLES, len(values)))
     medians: NDArray[np.float64] = np.median(np.asarray(values, dtype=np.float64)[picked], axis=1)
     return medians
@@ -73,8 +70,6 @@ def ratio_curve(above: Slope, below: Slope, seed: int) -> tuple[RatioPoint, ...]
 
 def divide(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
     """Element by element; what is divided by nothing, or by less, is infinite."""
-    import numpy as np
-
     quotient = np.full(above.shape, np.inf)
     np.divide(above, below, out=quotient, where=below > 0)
     return quotient
@@ -82,8 +77,6 @@ def divide(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np
 
 def percentile_interval(drawn: NDArray[np.float64]) -> tuple[float | None, float | None]:
     """The central 95 % of the draws; an infinite end is ``None``. Order statistics, so that infinity stays itself."""
-    import numpy as np
-
     ordered = np.sort(drawn)
     tail = (1 - CONFIDENCE) / 2
     low = float(ordered[math.floor(tail * (len(ordered) - 1))])

@@ -6,13 +6,15 @@ import math
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
+import numpy as np
+from scipy.stats import t
+
 from bench.analysis.estimate import Estimate, Slope
 from bench.analysis.line import student
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from bench.analysis.line import Line
@@ -58,8 +60,6 @@ def difference(more: Slope, less: Slope) -> Estimate:
 
 
 def _welch_half_width(*variances: tuple[float, int]) -> float:
-    from scipy.stats import t
-
     total = math.fsum(variance for variance, _ in variances)
     if total == 0:
         return 0.0
@@ -69,8 +69,6 @@ def _welch_half_width(*variances: tuple[float, int]) -> float:
 
 def draw(slope: Slope, seed: int, count: int = DRAWS) -> NDArray[np.float64]:
     """``count`` slopes as the sampling distribution would have them; all equal where the error is not known."""
-    import numpy as np
-
     if slope.error is None:
         return np.full(count, slope.estimate.value)
     return slope.estimate.value + slope.error * np.random.default_rng(seed).standard_t(slope.freedom, count)

@@ -1,4 +1,7 @@
-"""All that is said about one run: what the report shows, ``--json`` prints and the headline takes its numbers from."""
+"""All that is said about one run: what the report shows, ``--json`` prints and the headline takes its numbers from.
+
+Importing this loads numpy and scipy: a command line does so only once it has a run to analyse.
+"""
 
 from __future__ import annotations
 

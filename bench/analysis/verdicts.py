@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench.analysis.evidence import gather
 from bench.analysis.registry import registry
-from bench.analysis.wording import amount, measured, sentence, size, threshold
+from bench.analysis.wording import amount, costs, sentence, size, spoken
 
 if TYPE_CHECKING:
     from bench.analysis.estimate import Estimate
@@ -49,8 +49,10 @@ def judge(claim: Claim, evidence: Evidence) -> Judgement:
 
 
 def _verdict(claim: Claim, evidence: Evidence) -> Verdict:
-    if evidence.estimate is None or evidence.untestable:
+    if evidence.untestable or (evidence.estimate is None and not evidence.tried):
         return Verdict.NOT_TESTABLE
+    if evidence.estimate is None:
+        return Verdict.INCONCLUSIVE
     verdict = compare(claim, evidence.estimate)
     if evidence.least is not None and compare(claim, evidence.least) is not verdict:
         return Verdict.INCONCLUSIVE
@@ -69,14 +71,14 @@ def compare(claim: Claim, estimate: Estimate) -> Verdict:
 
 def bar(claim: Claim, unit: str) -> str:
     """What the claim demands, in words: ``at most 10 MiB``."""
-    return f"{claim.sense} {threshold(claim.threshold, unit)}"
+    return f"{claim.sense} {spoken(claim.threshold, unit)}"
 
 
 def _reason(claim: Claim, evidence: Evidence) -> str:
     estimate = evidence.estimate
     if estimate is None:
         return evidence.missing
-    subject = f"{evidence.subject} was {measured(estimate)}, {size(estimate)}"
+    subject = f"{evidence.subject} was {costs(estimate)}, {size(estimate)}"
     if evidence.untestable:
         return f"{subject}, but {evidence.untestable}: that decides nothing about time"
     return f"{subject}; {_position(claim, estimate)}{_emulation(claim, evidence)}"
@@ -99,7 +101,7 @@ def _emulation(claim: Claim, evidence: Evidence) -> str:
     verdict = compare(claim, evidence.estimate)
     if verdict is Verdict.INCONCLUSIVE:
         return text
-    aside, least = amount(registry().emulated_memory_bytes, "bytes"), amount(evidence.least.value, evidence.least.unit)
+    aside, least = spoken(registry().emulated_memory_bytes, "bytes"), amount(evidence.least.value, evidence.least.unit)
     stands = compare(claim, evidence.least) is verdict
     said = "the verdict stands" if stands else "the verdict would be another, so nothing is decided"
     return f"{text}: with {aside} a VM set aside for it, {least} are left and {said}"

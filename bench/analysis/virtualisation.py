@@ -34,7 +34,7 @@ def virtualisation(manifest: Manifest) -> Virtualisation | None:
         return None
     name = facts.name.lower()
     if name == "tcg":
-        return Virtualisation("emulated (TCG)", "TCG-emulated ", _CAVEATS["tcg"], emulated=True)
+        return Virtualisation("emulated (TCG)", "emulated (TCG) ", _CAVEATS["tcg"], emulated=True)
     if name == "kvm" and manifest.host.virtualization not in {None, "", "none"}:
         return Virtualisation("nested KVM", "nested-KVM ", _CAVEATS["nested"], emulated=False)
     if name == "kvm":

@@ -33,9 +33,9 @@ def digits(value: float) -> str:
         return "unlimited"
     if value == 0:
         return "0"
-    places = max(0, 2 - math.floor(math.log10(abs(value))))
-    rounded = round(value, places)
-    return f"{rounded:,.{places}f}" if places and abs(rounded) < 100 else f"{rounded:,.0f}"
+    rounded = float(f"{value:.3g}")  # first, as 99.96 has two digits before the point and 100 has three
+    places = max(0, 2 - math.floor(math.log10(abs(rounded))))
+    return f"{rounded:,.{places}f}" if places else f"{value:,.0f}"
 
 
 def amount(value: float, unit: str) -> str:
@@ -60,10 +60,31 @@ def measured(estimate: Estimate) -> str:
     return f"{value} {interval(estimate)}"
 
 
-def threshold(value: float, unit: str) -> str:
-    """A round figure as one would say it, without zeros behind the point: ``10 MiB``."""
+def spoken(value: float, unit: str) -> str:
+    """A figure as one would say it, without zeros behind the point: ``10 MiB``."""
     number, _, name = amount(value, unit).partition(" ")
     return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {name}".rstrip()
+
+
+def bounds(estimate: Estimate) -> str:
+    """The interval with what it rests on, ``[0.820, 0.860], n = 9 steps``, or why there is none."""
+    if estimate.low is None and estimate.high is None:
+        return f"no interval, {size(estimate)}"
+    return f"{interval(estimate)}, {size(estimate)}"
+
+
+def cost(estimate: Estimate) -> str:
+    """What something takes; where nothing at all is within the interval, only what it takes *at most*."""
+    if estimate.low is not None and estimate.low <= 0 and estimate.high is not None:
+        return f"at most {amount(estimate.high, estimate.unit)}"
+    return amount(estimate.value, estimate.unit)
+
+
+def costs(estimate: Estimate) -> str:
+    """The same with the interval, and why nothing more can be said."""
+    if cost(estimate).startswith("at most"):
+        return f"{cost(estimate)} (slope {measured(estimate)}, lost in what else the host did)"
+    return measured(estimate)
 
 
 def size(estimate: Estimate) -> str:
@@ -83,6 +104,7 @@ def sentence(text: str) -> str:
 
 
 def _scale(value: float, unit: str) -> tuple[float, str]:
+    value = float(f"{value:.3g}")  # as it will be shown: 999.6 ms is 1.00 s
     for least, divisor, name in _SCALES.get(unit, ((0.0, 1.0, unit),)):
         if abs(value) >= least:
             return divisor, name

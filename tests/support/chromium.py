@@ -7,13 +7,14 @@ each a JSON object that ends with a zero byte. No port, no library, and the view
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import select
 import shutil
-import subprocess
+import signal
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ class Page:
     trouble: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
-    def command(self, method: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever JSON holds
+    def command(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Send a command and wait for its answer; events that come before it are noted."""
         self._next += 1
         message = {"id": self._next, "method": method, "params": parameters}
@@ -80,7 +81,7 @@ class Page:
             time.sleep(0.1)
         time.sleep(0.4)
 
-    def evaluate(self, expression: str) -> Any:  # noqa: ANN401 - whatever the page answers
+    def evaluate(self, expression: str) -> Any:
         """The value of an expression in the page."""
         answer = self.command("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         return answer["result"].get("value")
@@ -105,7 +106,7 @@ class Page:
         method, parameters = event.get("method", ""), event.get("params", {})
         if method == "Network.requestWillBeSent":
             self.requests.append(parameters["request"]["url"])
-        elif method in _TROUBLE or (method == "Runtime.consoleAPICalled" and parameters["type"] in {"error", "warning"}):
+        elif method in _TROUBLE or parameters.get("type") in {"error", "warning"}:
             self.trouble.append(json.dumps(parameters)[:500])
 
 
@@ -115,21 +116,41 @@ def browser(profile: Path) -> Iterator[Page]:
     program = chromium()
     if program is None:
         raise FileNotFoundError("chromium is not installed")
-    theirs_read, ours_write = os.pipe()
-    ours_read, theirs_write = os.pipe()
-    process = subprocess.Popen(
-        ["/bin/sh", "-c", f'exec "$@" 3<&{theirs_read} 4>&{theirs_write}', "sh", program, *_FLAGS,
-         "--remote-debugging-pipe", f"--user-data-dir={profile}"],
-        pass_fds=(theirs_read, theirs_write), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )
-    os.close(theirs_read)
-    os.close(theirs_write)
-    try:
+    with ExitStack() as stack:
+        theirs_read, ours_write = _pipe(stack)
+        ours_read, theirs_write = _pipe(stack)
+        pid = _spawn([program, *_FLAGS, "--remote-debugging-pipe", f"--user-data-dir={profile}"],
+                     {theirs_read: 3, theirs_write: 4})
+        stack.callback(_end, pid)
+        os.close(theirs_read)
+        os.close(theirs_write)
         page = Page(ours_write, ours_read)
         page.attach()
         yield page
-    finally:
-        os.close(ours_write)
-        process.terminate()
-        process.wait(20)
-        os.close(ours_read)
+
+
+def _pipe(stack: ExitStack) -> tuple[int, int]:
+    """Both ends of a pipe, above the descriptors that the browser is to find them at."""
+    low = os.pipe()
+    read, write = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in low)
+    for end in low:
+        os.close(end)
+    for end in (read, write):
+        stack.callback(_close, end)
+    return read, write
+
+
+def _spawn(argv: list[str], descriptors: dict[int, int]) -> int:
+    actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_DUP2, ours, theirs) for ours, theirs in descriptors.items()]
+    quiet = [(os.POSIX_SPAWN_OPEN, output, os.devnull, os.O_WRONLY, 0) for output in (1, 2)]
+    return os.posix_spawn(argv[0], argv, os.environ, file_actions=[*actions, *quiet])
+
+
+def _end(pid: int) -> None:
+    os.kill(pid, signal.SIGTERM)
+    os.waitpid(pid, 0)
+
+
+def _close(descriptor: int) -> None:
+    with suppress(OSError):  # the browser's ends are closed as soon as it has them
+        os.close(descriptor)

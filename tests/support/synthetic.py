@@ -112,7 +112,7 @@ def _host() -> HostFacts:
     return HostFacts(
         os="Debian GNU/Linux 12 (bookworm)", kernel="6.1.0-18-amd64", architecture="x86_64",
         cpu_model="Example CPU @ 2.60GHz", cpus=2, memory_bytes=24 * GIB, swap_bytes=0, cgroup_version="v1 (hybrid)",
-        virtualization="kvm", mitigations={"meltdown": "Not affected", "spectre_v2": "Mitigation: Retpolines"},
+        virtualization=None, mitigations={"meltdown": "Not affected", "spectre_v2": "Mitigation: Retpolines"},
         ksm=None, thp="always [madvise] never", versions={"python": "3.11.2", "libvirt": "9.0.0", "qemu": "7.2.9"},
     )
 
@@ -128,7 +128,7 @@ def _limits(scenario: Scenario) -> tuple[Limit, ...]:
                   hints["memory"]),
             Limit(driver, "bridge ports", "ports", 0, 1, scenario.ports, hints["ports"]),
             Limit(driver, "process ids", "pids", 30, 3 if driver == "vm" else 1, 32_768, hints["pids"]),
-            Limit(driver, "disk", "bytes", 10 * MIB, 64 * 1024 if driver == "container" else 0, 40 * GIB, "free some disk"),
+            Limit(driver, "disk space of /var/lib/tare", "bytes", 0, 65_536 * (driver == "container"), 40 * GIB, ""),
         )
     )
 
@@ -136,8 +136,8 @@ def _limits(scenario: Scenario) -> tuple[Limit, ...]:
 def _accelerator(scenario: Scenario) -> AcceleratorFacts | None:
     if scenario.accelerator is None or not scenario.counts.get("vm"):
         return None
-    reason = "the probe guest answered" if scenario.accelerator == "kvm" else "KVM opened, but the probe guest hung for 2 s"
-    return AcceleratorFacts(scenario.accelerator, reason, 2.1, cached=False)
+    reasons = {"kvm": "the probe guest answered", "tcg": "KVM opened, but the probe guest hung for 2 s"}
+    return AcceleratorFacts(scenario.accelerator, reasons[scenario.accelerator], 2.1, cached=False)
 
 
 def _ending(scenario: Scenario) -> dict[str, object]:
@@ -180,14 +180,16 @@ def _answers(scenario: Scenario, rng: random.Random, block: int, plan: Treatment
 def _host_memory(scenario: Scenario, rng: random.Random, block: int, running: int, driver: str) -> Iterator[Sample]:
     truth = scenario.truths[driver]
     available = scenario.available - truth.marginal * running + rng.gauss(0, truth.noise)
-    for metric, value in (("host_available", available), ("host_free", available - 2 * GIB), ("host_cached", 1.9 * GIB)):
+    others = {"host_free": available - 2 * GIB, "host_cached": 1.9 * GIB}
+    for metric, value in {"host_available": available, **others}.items():
         yield Sample(_now(rng), block, driver, running, "", metric, "bytes", value)
 
 
 def _own_memory(rng: random.Random, block: int, plan: TreatmentPlan, number: int, truth: Truth) -> Iterator[Sample]:
     for metric, typical in truth.memory.items():
         value = typical if metric == "configured" else typical * rng.lognormvariate(0, 0.03)
-        yield Sample(_now(rng), block, plan.driver, plan.count, f"{plan.driver}-{block}-{number}", metric, "bytes", value)
+        name = f"{plan.driver}-{block}-{number}"
+        yield Sample(_now(rng), block, plan.driver, plan.count, name, metric, "bytes", value)
 
 
 def _now(rng: random.Random) -> int:
