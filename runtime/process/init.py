@@ -107,16 +107,19 @@ def _configure_network(network: Network | None, host_netlink: int) -> tuple[Call
     if network is None:
         return ()
     calls = [call for request in network.host for call in _request("configure the link", host_netlink, Memory(request))]
-    flags = socket.SOCK_RAW | socket.SOCK_CLOEXEC
-    netlink = Call("open a netlink socket", "socket", (socket.AF_NETLINK, flags, socket.NETLINK_ROUTE))
+    netlink = _socket(socket.AF_NETLINK, socket.SOCK_RAW)
     ifreq = Memory(network.link.encode().ljust(_IFREQ_BYTES, b"\0"))
     calls += [netlink, Call(f"find link {network.link}", "ioctl", (netlink, _SIOCGIFINDEX, ifreq))]
     for content in network.guest:
         request = Memory(content)
         if content[_INDEX_AT : _INDEX_AT + len(_UNKNOWN_INDEX)] == _UNKNOWN_INDEX:
-            calls.append(Call("name the link", "copy", (At(ifreq, _IFREQ_INDEX_AT), At(request, _INDEX_AT), 4)))
+            calls.append(Call("name the link", "copy", (At(request, _INDEX_AT), At(ifreq, _IFREQ_INDEX_AT), 4)))
         calls += _request("configure the network", netlink, request)
     return tuple(calls)
+
+
+def _socket(family: int, kind: int) -> Call:
+    return Call("open a socket", "socket", (family, kind | socket.SOCK_CLOEXEC, 0))
 
 
 def _request(what: str, netlink: int | Call, request: Memory) -> tuple[Call, ...]:

@@ -123,7 +123,7 @@ def _interpret(table: ctypes.Array[ctypes.c_long], length: int) -> None:
 
 def _make_call(number: int, arguments: list[int]) -> int:
     if number == COPY:
-        ctypes.memmove(arguments[1], arguments[0], arguments[2])
+        ctypes.memmove(arguments[0], arguments[1], arguments[2])
         return 0
     if number == CHECK:
         return ctypes.c_int32.from_address(arguments[0]).value

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from runtime.linux.numbers import numbers
 
-COPY = -1  # not a system call: copy argument 2 bytes from argument 0 to argument 1
+COPY = -1  # not a system call: memcpy(3) of target, source and length
 CHECK = -2  # not a system call: the result is the 32-bit number at argument 0, such as a netlink reply's error
 
 _ENTRY = struct.Struct("=9q")
@@ -97,7 +97,7 @@ class Program:
             if isinstance(row, _Copy):
                 source = self.address + places[id(row.source)] * ENTRY_BYTES + RESULT_WORD * 8
                 target = self.address + (index + row.distance) * ENTRY_BYTES + (1 + row.argument) * 8
-                words = (COPY, source, target, 8, 0, 0, 0, 0, 0)
+                words = (COPY, target, source, 8, 0, 0, 0, 0, 0)
             else:
                 arguments = [0 if isinstance(argument, Call) else self._word(argument) for argument in row.args]
                 words = (_NUMBERS[row.name], *arguments, *(0,) * (6 - len(arguments)), 0, row.allowed)
