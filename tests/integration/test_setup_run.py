@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-INPUTS = ("run", "pyproject.toml", "requirements.lock", "ansible")
+INPUTS = ("pyproject.toml", "requirements.lock", "ansible")
 STEPS = ("ansible", "host", "python", "project")
 SETTING_UP = ("install ansible-core", "apply ansible/roles/host", "install 1 Python packages", "install Tare itself")
 PROGRAM = '#!/bin/sh\necho "${0##*/} $*" >>"$TRACE"; [ "${0##*/}" != "$FAILING" ] || { echo no space left; exit 1; }\n'
@@ -31,12 +31,15 @@ class Checkout:
             copy = shutil.copytree if (repository / name).is_dir() else shutil.copy
             copy(repository / name, root / name)
         (root / "requirements.lock").write_text("only==1\n")
+        self.program("run", (repository / "run").read_text().replace("data=/var/lib/tare", f"data={root}"))
+        (root / "images").mkdir()
+        (root / "images/index.json").touch()
         # Every Debian package counts as installed: only what is beyond apt is set up here.
         self.program("programs/dpkg-query", "#!/bin/sh\nfor name; do printf ' %s=installed ' \"$name\"; done\n")
         for name in ("pip", "ansible-playbook", "python"):
             self.program(f".venv/bin/{name}", PROGRAM)
         self.environment["PATH"] = f"{root}/programs:{os.environ['PATH']}"
-        self.stamp("venv")
+        self.stamp("venv", "kernel", "image")
 
     def program(self, name: str, script: str) -> None:
         path = self.root / name

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     Completed = subprocess.CompletedProcess[str]
 
-INPUTS = ("run", "pyproject.toml", "requirements.lock", "ansible")
-STEPS = ("venv", "ansible", "host", "python", "project")
+INPUTS = ("pyproject.toml", "requirements.lock", "ansible")
 SUPPORTED = 'ID=debian\nVERSION_ID="12"\n'
 
 # Says of every package that it is installed, unless its name stands in the file named by ABSENT.
@@ -74,6 +73,10 @@ def checkout(repository: Path) -> Iterator[Checkout]:
             (top / "checkout").mkdir(exist_ok=True)
             copy(repository / path, top / "checkout" / path)
         made = Checkout(top / "checkout", top / "programs")
+        script = (repository / "run").read_text()
+        made.add_program("run", script.replace("data=/var/lib/tare", f"data={top}/data"), made.root)
+        (top / "data/images").mkdir(parents=True)
+        (top / "data/images/index.json").touch()
         made.add_program("dpkg-query", DPKG_QUERY, made.programs)
         made.absent.touch()
         made.set_up()
