@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-INPUTS = ("pyproject.toml", "requirements.lock", "ansible")
+INPUTS = ("pyproject.toml", "requirements.lock", "ansible", "bench/workloads")
 STEPS = ("ansible", "host", "python", "project")
 SETTING_UP = ("install ansible-core", "apply ansible/roles/host", "install 1 Python packages", "install Tare itself")
 PROGRAM = '#!/bin/sh\necho "${0##*/} $*" >>"$TRACE"; [ "${0##*/}" != "$FAILING" ] || { echo no space left; exit 1; }\n'
@@ -29,11 +29,13 @@ class Checkout:
         root.mkdir()
         for name in INPUTS:
             copy = shutil.copytree if (repository / name).is_dir() else shutil.copy
+            (root / name).parent.mkdir(exist_ok=True)
             copy(repository / name, root / name)
         (root / "requirements.lock").write_text("only==1\n")
         self.program("run", (repository / "run").read_text().replace("data=/var/lib/tare", f"data={root}"))
-        (root / "images").mkdir()
-        (root / "images/index.json").touch()
+        for name in ("images/index.json", "guest/kernel/6.1/kernel.json"):
+            (root / name).parent.mkdir(parents=True)
+            (root / name).touch()
         # Every Debian package counts as installed: only what is beyond apt is set up here.
         self.program("programs/dpkg-query", "#!/bin/sh\nfor name; do printf ' %s=installed ' \"$name\"; done\n")
         for name in ("pip", "ansible-playbook", "python"):

@@ -111,7 +111,9 @@ def test_shell_scripts_parse(repository: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="needs shellcheck")
 def test_shell_scripts_pass_shellcheck(repository: Path) -> None:
-    done = _run("shellcheck", "--norc", *map(str, shell_scripts(repository)))
+    # Debian 12's shellcheck does not know busybox's shell and takes it for another.
+    scripts = [path for path in shell_scripts(repository) if "busybox" not in path.read_text().split("\n", 1)[0]]
+    done = _run("shellcheck", "--norc", *map(str, scripts))
     assert done.stdout == ""
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Completed = subprocess.CompletedProcess[str]
 
-INPUTS = ("pyproject.toml", "requirements.lock", "ansible")
+INPUTS = ("pyproject.toml", "requirements.lock", "ansible", "bench/workloads")
 SUPPORTED = 'ID=debian\nVERSION_ID="12"\n'
 
 # Says of every package that it is installed, unless its name stands in the file named by ABSENT.
@@ -70,14 +70,16 @@ def checkout(repository: Path) -> Iterator[Checkout]:
         top.chmod(0o755)            # others may read it: pytest's own directories are closed to them
         for path in INPUTS:
             copy = shutil.copytree if (repository / path).is_dir() else shutil.copy
-            (top / "checkout").mkdir(exist_ok=True)
+            (top / "checkout" / path).parent.mkdir(parents=True, exist_ok=True)
             copy(repository / path, top / "checkout" / path)
         made = Checkout(top / "checkout", top / "programs")
         script = (repository / "run").read_text()
         made.add_program("run", script.replace("data=/var/lib/tare", f"data={top}/data"), made.root)
-        (top / "data/images").mkdir(parents=True)
-        (top / "data/images/index.json").touch()
+        for made_before in ("images/index.json", "guest/kernel/6.1/kernel.json"):
+            (top / "data" / made_before).parent.mkdir(parents=True)
+            (top / "data" / made_before).touch()
         made.add_program("dpkg-query", DPKG_QUERY, made.programs)
+        made.add_program("python", "#!/bin/sh\n")
         made.absent.touch()
         made.set_up()
         yield made
@@ -167,6 +169,7 @@ def test_without_root_it_says_what_to_do(checkout: Checkout, unprivileged: tuple
         ("ansible/roles/host/tasks/main.yml", "apply ansible/roles/host"),
         ("requirements.lock", "install 1 Python packages"),
         ("pyproject.toml", "install Tare itself"),
+        ("bench/workloads/website.py", "make the default image"),
     ],
 )
 def test_what_changed_is_done_again_and_nothing_else(checkout: Checkout, changed: str, step: str) -> None:
@@ -190,6 +193,14 @@ def test_a_package_that_was_removed_is_installed_again(checkout: Checkout) -> No
     checkout.absent.write_text("qemu-utils\nkmod\n")
     plan = checkout.run("--dry-run", "bench").stdout
     assert "packages to install: kmod qemu-utils\n" in plan
+
+
+@pytest.mark.parametrize(("lost", "step"), [("images", "make the default image"), ("guest", "fetch the distribution")])
+def test_a_lost_cache_is_made_again(checkout: Checkout, lost: str, step: str) -> None:
+    shutil.rmtree(checkout.root.parent / "data" / lost)
+    plan = checkout.run("--dry-run", "bench").stdout.splitlines()
+    assert len(plan) == 2
+    assert plan[0].startswith(f"would {step}")
 
 
 @pytest.mark.parametrize(("command", "wanted"), [("pytest", True), ("mypy", True), ("bench", False)])
