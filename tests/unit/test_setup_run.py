@@ -1,4 +1,7 @@
-"""`run` in a copy of the checkout in which everything is set up, as far as its stamps and a fake dpkg-query say."""
+"""`run` in a copy of the checkout in which everything is set up, as far as its stamps and a fake dpkg-query say.
+
+It always runs without root here, so that it can never really set something up, whatever goes wrong.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     Completed = subprocess.CompletedProcess[str]
 
 INPUTS = ("pyproject.toml", "requirements.lock", "ansible", "bench/workloads")
+UNPRIVILEGED = () if os.geteuid() else ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 SUPPORTED = 'ID=debian\nVERSION_ID="12"\n'
 
 # Says of every package that it is installed, unless its name stands in the file named by ABSENT.
@@ -37,9 +41,9 @@ class Checkout:
     programs: Path
     environment: dict[str, str] = field(default_factory=dict)
 
-    def run(self, *argv: str, prefix: tuple[str, ...] = (), cwd: Path | None = None) -> Completed:
+    def run(self, *argv: str, cwd: Path | None = None) -> Completed:
         """Runs `run`, or the program whose path is given, with the fake programs first on PATH."""
-        command = [*prefix, *(argv if argv and "/" in argv[0] else (str(self.root / "run"), *argv))]
+        command = [*UNPRIVILEGED, *(argv if argv and "/" in argv[0] else (str(self.root / "run"), *argv))]
         environment = {"PATH": f"{self.programs}:{os.environ['PATH']}", "ABSENT": str(self.absent), **self.environment}
         return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
@@ -54,7 +58,7 @@ class Checkout:
     def set_up(self) -> None:
         """Stamps every step as done."""
         stamp = 'mkdir -p "$stamps"; for step in "${steps[@]}"; do fingerprint "$step" >"$stamps/$step"; done'
-        assert self.shell(stamp).returncode == 0
+        subprocess.run(["bash", "-c", f". {self.root}/run; {stamp}"], check=True)
 
     def add_program(self, name: str, script: str, directory: Path | None = None) -> None:
         path = (directory or self.root / ".venv/bin") / name
@@ -83,12 +87,6 @@ def checkout(repository: Path) -> Iterator[Checkout]:
         made.absent.touch()
         made.set_up()
         yield made
-
-
-@pytest.fixture
-def unprivileged() -> tuple[str, ...]:
-    """What to put before a command so that it runs without root."""
-    return () if os.geteuid() else ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
 
 def test_without_a_command_it_says_how_to_call_it(checkout: Checkout) -> None:
@@ -139,23 +137,24 @@ def test_no_other_python_leaks_in(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize("how", ["relative", "link", "search"])
-def test_it_may_be_called_from_anywhere(checkout: Checkout, tmp_path: Path, how: str) -> None:
-    (tmp_path / "link").symlink_to(checkout.root / "run")
+def test_it_may_be_called_from_anywhere(checkout: Checkout, how: str) -> None:
+    elsewhere = checkout.programs
+    (elsewhere / "link").symlink_to(checkout.root / "run")
     checkout.environment = {"PATH": f"{checkout.programs}:{checkout.root}:/usr/bin:/bin"} if how == "search" else {}
-    name = {"relative": f"{os.path.relpath(checkout.root, tmp_path)}/run", "link": "./link", "search": "run"}[how]
-    done = checkout.run("/bin/sh", "-c", f"{name} pwd", cwd=tmp_path)
-    assert (done.stdout, done.stderr) == (f"{tmp_path}\n", "")
+    name = {"relative": f"{os.path.relpath(checkout.root, elsewhere)}/run", "link": "./link", "search": "run"}[how]
+    done = checkout.run("/bin/sh", "-c", f"{name} pwd", cwd=elsewhere)
+    assert (done.stdout, done.stderr) == (f"{elsewhere}\n", "")
 
 
-def test_when_everything_is_set_up_it_needs_no_root(checkout: Checkout, unprivileged: tuple[str, ...]) -> None:
-    done = checkout.run("id", "-u", prefix=unprivileged)
+def test_when_everything_is_set_up_it_needs_no_root(checkout: Checkout) -> None:
+    done = checkout.run("id", "-u")
     assert done.returncode == 0
     assert done.stdout != "0\n"
 
 
-def test_without_root_it_says_what_to_do(checkout: Checkout, unprivileged: tuple[str, ...]) -> None:
+def test_without_root_it_says_what_to_do(checkout: Checkout) -> None:
     (checkout.root / "requirements.lock").write_text("other==1\n")
-    done = checkout.run("true", prefix=unprivileged)
+    done = checkout.run("true")
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.endswith("needs root: sudo ./run true\n")
     assert done.stderr.count("\n") == 1
@@ -222,16 +221,16 @@ def test_only_the_tests_need_what_tests_need(checkout: Checkout, command: str, w
         ("NAME=Odd\n", "this is an unknown system ;"),
     ],
 )
-def test_the_distribution_is_checked(checkout: Checkout, tmp_path: Path, release: str, refusal: str | None) -> None:
-    (tmp_path / "os-release").write_text(release)
-    done = checkout.shell(f"check_host {tmp_path}/os-release")
+def test_the_distribution_is_checked(checkout: Checkout, release: str, refusal: str | None) -> None:
+    (checkout.root / "os-release").write_text(release)
+    done = checkout.shell('check_host "$root/os-release"')
     assert done.returncode == (3 if refusal else 0), done.stderr
     assert done.stderr.startswith(f"run: {refusal}" if refusal else "")
 
 
-def test_another_architecture_is_refused(checkout: Checkout, tmp_path: Path) -> None:
-    (tmp_path / "os-release").write_text(SUPPORTED)
-    done = checkout.shell(f"HOSTTYPE=riscv64 check_host {tmp_path}/os-release")
+def test_another_architecture_is_refused(checkout: Checkout) -> None:
+    (checkout.root / "os-release").write_text(SUPPORTED)
+    done = checkout.shell('HOSTTYPE=riscv64 check_host "$root/os-release"')
     assert (done.returncode, done.stderr) == (3, "run: this is a riscv64 machine; Tare sets itself up on x86_64\n")
 
 
