@@ -5,11 +5,15 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 INPUTS = ("pyproject.toml", "requirements.lock", "ansible", "bench/workloads")
 STEPS = ("ansible", "host", "python", "project")
@@ -56,8 +60,9 @@ class Checkout:
 
     def start(self, *argv: str) -> subprocess.Popen[str]:
         command = [str(self.root / "run"), *argv]
+        pipe = subprocess.PIPE
         return subprocess.Popen(
-            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, env=self.environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True
         )
 
     def run(self, *argv: str) -> tuple[int, list[str]]:
@@ -132,21 +137,17 @@ def test_a_daemon_left_by_a_step_does_not_hold_the_lock(checkout: Checkout) -> N
         os.kill(daemon, 9)
 
 
-def test_an_interrupted_set_up_is_completed_by_the_next_call(checkout: Checkout) -> None:
+@pytest.mark.parametrize(("signum", "said"), [(signal.SIGINT, "run: interrupted;"), (signal.SIGKILL, "")])
+def test_an_interrupted_set_up_is_completed_by_the_next_call(checkout: Checkout, signum: int, said: str) -> None:
     checkout.program(".venv/bin/ansible-playbook", '#!/bin/sh\necho started >>"$TRACE"; exec sleep 30\n')
     with checkout.start("true") as first:
         while "started" not in (checkout.trace.read_text() if checkout.trace.exists() else ""):
             time.sleep(0.01)
-        children = Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()
-        first.kill()
-    for child in _descendants(children):
-        os.kill(child, 9)
+        os.killpg(first.pid, signum)            # as a terminal does: everything that runs in front
+        last_words = first.communicate()[1].splitlines()[-1]
+    assert last_words.startswith(said)
+    assert first.returncode == (130 if said else -signum)
     checkout.program(".venv/bin/ansible-playbook", PROGRAM)
-    status, said = checkout.run("true")
+    status, lines = checkout.run("true")
     assert status == 0
-    assert [line.split()[1] for line in said] == ["apply", "install", "install"]
-
-
-def _descendants(pids: list[str]) -> list[int]:
-    below = [Path(f"/proc/{pid}/task/{pid}/children").read_text().split() for pid in pids]
-    return [*map(int, pids), *(child for group in below if group for child in _descendants(group))]
+    assert [line.split()[1] for line in lines] == ["apply", "install", "install"]
