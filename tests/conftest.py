@@ -1,0 +1,91 @@
+"""What all tests share: where the repository is, and which tests may skip on which host.
+
+A test says what it needs of the host by a marker: ``root``, ``vm`` and ``browser`` name what set-up or the caller
+provides, ``needs("…")`` names what no set-up can give, one of `CAPABILITIES`. A test that lacks what it needs skips.
+Under ``CI=true`` it may skip only for a lack that a probe of `CAPABILITIES` has found: any other skip is a failure.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+ROOT = Path(__file__).resolve().parents[1]
+PROVED = pytest.StashKey[bool]()
+
+
+def _distribution() -> str:
+    lines = Path("/etc/os-release").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line).get("ID", "").strip('"')
+
+
+def _others_may_read(path: Path) -> bool:
+    return all(directory.stat().st_mode & 0o5 == 0o5 for directory in (path, *path.parents))
+
+
+def _qemu_and_libvirt() -> bool:
+    return shutil.which("qemu-system-x86_64") is not None and importlib.util.find_spec("libvirt") is not None
+
+
+# What a host has or has not, whatever is installed on it.
+CAPABILITIES: dict[str, Callable[[], bool]] = {
+    "packaged chromium": lambda: _distribution() == "debian",
+    "a checkout that other users may read": lambda: _others_may_read(ROOT),
+}
+
+# What set-up or the caller provides: marker, what to ask, what to do about it.
+PROVISIONS: dict[str, tuple[Callable[[], bool], str]] = {
+    "root": (lambda: os.geteuid() == 0, "needs root"),
+    "vm": (_qemu_and_libvirt, "needs QEMU and libvirt"),
+    "browser": (lambda: shutil.which("chromium") is not None, "needs chromium"),
+}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    needed = [str(name) for marker in item.iter_markers("needs") for name in marker.args]
+    if item.get_closest_marker("browser"):
+        needed.append("packaged chromium")
+    for name in needed:
+        if not CAPABILITIES[name]():
+            item.stash[PROVED] = True
+            pytest.skip(f"cannot run here: the host lacks {name}")
+    for marker, (provided, reason) in PROVISIONS.items():
+        if item.get_closest_marker(marker) and not provided():
+            pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if not item.stash.get(PROVED, False) and not hasattr(report, "wasxfail"):
+        _forbid_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _forbid_skip(report)
+    return report
+
+
+def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Under CI, a test that could have run has to run."""
+    if report.skipped and os.environ.get("CI") == "true":
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"skipped under CI, where everything must run: {reason}"
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return ROOT
