@@ -11,7 +11,7 @@ from pathlib import Path
 from hypervisor.reaper import Reaper
 
 # Starts a grandchild, says its pid and ends: the grandchild is then the subreaper's.
-ORPHANER = "import subprocess as s; p = s.Popen(['sleep', '60'], stdout=s.DEVNULL); print(p.pid)"
+ORPHANER = "import subprocess as s; print(s.Popen(['sleep', '60'], stdout=s.DEVNULL, stderr=s.DEVNULL).pid)"
 
 
 def orphan() -> int:

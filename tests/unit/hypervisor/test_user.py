@@ -11,14 +11,14 @@ from hypervisor.guest.user import resolve_user
 if TYPE_CHECKING:
     from pathlib import Path
 
-PASSWD = "root:x:0:0:root:/root:/bin/sh\nweb:x:33:44::/srv:/bin/false\nbroken line\nodd:x:no:1::/:\n"
+ACCOUNTS = "root:x:0:0:root:/root:/bin/sh\nweb:x:33:44::/srv:/bin/false\nbroken line\nodd:x:no:1::/:\n"
 GROUP = "root:x:0:\nstaff:x:50:web\n"
 
 
 @pytest.fixture
 def layer(tmp_path: Path) -> Path:
     (tmp_path / "bottom/etc").mkdir(parents=True)
-    (tmp_path / "bottom/etc/passwd").write_text(PASSWD)
+    (tmp_path / "bottom/etc/passwd").write_text(ACCOUNTS)
     (tmp_path / "bottom/etc/group").write_text(GROUP)
     return tmp_path / "bottom"
 
