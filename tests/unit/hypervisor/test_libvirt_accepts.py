@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     import libvirt
 
-pytest.importorskip("libvirt")
-
 LINK = Link("tare0", "tare-1", "02:42:c6:12:00:02", IPv4Interface("198.18.0.2/24"), IPv4Address("198.18.0.1"))
 
 
