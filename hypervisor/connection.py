@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from hypervisor.binding import load_libvirt
-from hypervisor.embedded import machine_groups, prepare_root, remove_machine_groups
+from hypervisor.embedded import EmbeddedRoot, machine_groups, remove_machine_groups
 from hypervisor.errors import DomainError, HostLacks
 from hypervisor.eventloop import ensure_event_loop
 from hypervisor.reaper import Reaper
@@ -48,7 +48,7 @@ class Connection:
     def __init__(self, run_directory: Path, data_root: Path, kind: Kind | None = None) -> None:
         """Open; ``run_directory`` is this run's own, ``data_root`` is shared by all runs.
 
-        ``kind`` None takes a system libvirtd if one runs. The embedded driver allows one root a process, for good.
+        ``kind`` None takes a system libvirtd if one runs. A process can have one embedded connection at a time.
         """
         self.kind: Kind = kind or ("system" if system_libvirtd_runs() else "embedded")
         self.root = run_directory / "libvirt"
@@ -99,8 +99,8 @@ class Connection:
 
     def _open(self, releases: contextlib.ExitStack, data_root: Path) -> None:
         if self.kind == "embedded":
-            prepare_root(self.root, data_root / "guest" / "libvirt-cache")
-            releases.callback(shutil.rmtree, self.root, ignore_errors=True)
+            root = EmbeddedRoot(self.root, data_root / "guest" / "libvirt-cache")
+            self.root = releases.enter_context(root).path
         releases.callback(remove_machine_groups, self._groups_before)
         self.handle = open_libvirt(self.uri)
         releases.callback(self.handle.close)
@@ -177,7 +177,7 @@ def _open_hint(uri: str) -> str:
     if os.geteuid() != 0:
         return "run as root"
     if "embed" in uri:
-        return "install libvirt-daemon-driver-qemu; a process can open the embedded driver at one directory only"
+        return "install libvirt-daemon-driver-qemu"
     return "see whether libvirtd is well: journalctl -u libvirtd"
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 PROBE_MARK = b"tare: probe passed"
-_EXIT = re.compile(rb"^tare: exit (\d+)\r?$", re.MULTILINE)
+_EXIT = re.compile(rb"^tare: exit (\d+)\r?\n", re.MULTILINE)
 _FAILED = re.compile(rb"^tare: failed: ([^\r\n]*)", re.MULTILINE)
 _PANIC = re.compile(rb"Kernel panic - not syncing: ([^\r\n]*)")
 

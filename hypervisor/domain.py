@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import time
 from enum import StrEnum
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from hypervisor.spec import DomainSpec
 
 _POLL_S = 0.02
+# QEMU's lines in libvirt's errors carry the time and the program's name.
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]+Z )?qemu-system-x86_64: ")
 
 
 class DomainState(StrEnum):
@@ -216,7 +219,7 @@ class Domain:
 
 def _refusal(name: str, error: libvirt.libvirtError) -> DomainError | HostLacks:
     """Which of our errors libvirt's refusal is."""
-    text = str(error).strip().replace("\n", " ")
+    text = _STAMP.sub("", str(error)).strip().replace("\n", " ")
     if "already exists" in text or "already active" in text:
         return NameTaken(f"start domain {name}: {text}", hint="end the other run, or clean up what it left")
     if "Permission denied" in text:

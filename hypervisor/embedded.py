@@ -6,13 +6,17 @@ domains are known to nobody else, but their state is kept below the root: who op
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from hypervisor.errors import HostLacks
+from hypervisor.errors import HostLacks, HypervisorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
 
 # stdio_handler: there is no virtlogd to write the console, so QEMU does. cgroup_controllers: memory is what we read,
 # the others would only add directories; cpuacct because on a hybrid host libvirt 9 refuses a version 2 hierarchy that
@@ -21,23 +25,64 @@ _QEMU_CONF = """\
 stdio_handler = "file"
 cgroup_controllers = [ "memory", "cpuacct" ]
 """
+_LIBRARY_STATE = Path("/run/libvirt")
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
-def prepare_root(root: Path, cache: Path) -> None:
-    """Lay the root out. ``cache`` outlives it: QEMU's capabilities cost seconds to find out."""
-    try:
-        (root / "etc").mkdir(parents=True, exist_ok=True)
-        root.chmod(0o711)
-        (root / "etc" / "qemu.conf").write_text(_QEMU_CONF)
-        cache.mkdir(parents=True, exist_ok=True)
-        if not (root / "cache").is_symlink():
-            (root / "cache").symlink_to(cache)
-    except OSError as error:
-        raise HostLacks(
-            f"prepare the embedded libvirt at {root}: {error.strerror}",
-            hint="run as root, or name a directory that you may write",
-        ) from error
+class EmbeddedRoot:
+    """The driver's directory while it is in use; a context manager that deletes what it made.
+
+    Libvirt lets a process open one root, and that one for good: later ones of the process get the first one's path.
+    """
+
+    _path: ClassVar[Path | None] = None
+    _in_use: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, wanted: Path, cache: Path) -> None:
+        if not self._in_use.acquire(blocking=False):
+            raise HypervisorError("open libvirt's embedded driver: this process has it open already")
+        EmbeddedRoot._path = self._path or wanted
+        self.path = EmbeddedRoot._path
+        self._cache = cache
+        self._made = [parent for parent in self.path.parents if not parent.exists()]
+        self._library_before = _LIBRARY_STATE.exists()
+
+    def __enter__(self) -> Self:
+        try:
+            self._lay_out()
+        except OSError as error:
+            self._in_use.release()
+            raise HostLacks(
+                f"prepare the embedded libvirt at {self.path}: {error.strerror}",
+                hint="run as root, or name a directory that you may write",
+            ) from error
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+        for parent in self._made:
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+        if not self._library_before:
+            _remove_library_state()
+        self._in_use.release()
+
+    def _lay_out(self) -> None:
+        (self.path / "etc").mkdir(parents=True, exist_ok=True)
+        for made in (self.path, *self._made):
+            made.chmod(0o711)  # QEMU is not root, and has sockets here
+        (self.path / "etc" / "qemu.conf").write_text(_QEMU_CONF)
+        # Outlives the root: what QEMU is capable of takes seconds to find out.
+        self._cache.mkdir(parents=True, exist_ok=True)
+        (self.path / "cache").unlink(missing_ok=True)
+        (self.path / "cache").symlink_to(self._cache)
+
+
+def _remove_library_state() -> None:
+    """What the library writes outside the root; with a daemon's files beside it, it stays."""
+    with contextlib.suppress(OSError):
+        if {entry.name for entry in _LIBRARY_STATE.iterdir()} <= {"common", "hostdevmgr"}:
+            shutil.rmtree(_LIBRARY_STATE)
 
 
 def machine_groups() -> frozenset[Path]:
@@ -49,10 +94,8 @@ def remove_machine_groups(before: frozenset[Path]) -> None:
     """Remove those that were not there before and that nobody uses: a group in use refuses (EBUSY)."""
     for path in _candidates():
         if path not in before:
-            try:
+            with contextlib.suppress(OSError):
                 path.rmdir()
-            except OSError:
-                continue
 
 
 def _candidates() -> Iterator[Path]:

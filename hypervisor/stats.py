@@ -44,7 +44,7 @@ def cgroup_memory(pid: int) -> int | None:
         membership = Path(f"/proc/{pid}/cgroup").read_text()
     except OSError:
         return None
-    for usage in _usage_files(membership):
+    for usage in cgroup_usage_files(membership):
         try:
             return int(usage.read_text())
         except OSError:
@@ -60,7 +60,7 @@ def guest_used(balloon: Mapping[str, int]) -> int | None:
     return (balloon["available"] - balloon["usable"]) * 1024
 
 
-def _usage_files(membership: str) -> list[Path]:
+def cgroup_usage_files(membership: str) -> list[Path]:
     """Where the usage may stand, for the lines of /proc/PID/cgroup (cgroups(7))."""
     files = []
     for line in membership.splitlines():

@@ -1,7 +1,8 @@
 """The kernel proper, taken out of its self-extracting bzImage.
 
 QEMU starts an ELF kernel through its PVH entry point, without the real-mode stub and without unpacking: measured 0.1
-to 0.25 s less of an emulated boot, and 50 MiB less memory written. Format: the kernel's Documentation/arch/x86/boot.rst.
+to 0.25 s less of an emulated boot, and 50 MiB less memory written. Format: Documentation/arch/x86/boot.rst of the
+kernel.
 """
 
 from __future__ import annotations
