@@ -66,7 +66,7 @@ def _remove(roots: Roots, contexts: list[RunContext]) -> None:
     _kill(roots)
     if any((context.directory / "libvirt").exists() for context in contexts) or _system_libvirt():
         _destroy_domains(roots, contexts)
-    from runtime.network import bridge  # noqa: PLC0415 - pyroute2 is loaded where it is used
+    from runtime.network import bridge
 
     bridge.delete_links(bridge.labelled_links())
     for path in _cgroups():
@@ -89,15 +89,15 @@ def _kill(roots: Roots) -> None:
 
 
 def _system_libvirt() -> bool:
-    from hypervisor.connection import system_libvirtd_runs  # noqa: PLC0415 - only where there may be domains
+    from hypervisor.connection import system_libvirtd_runs
 
     return system_libvirtd_runs()
 
 
 def _destroy_domains(roots: Roots, contexts: list[RunContext]) -> None:
     """A system libvirtd knows its domains by our metadata; an embedded one's are gone with their processes."""
-    from hypervisor.connection import Connection  # noqa: PLC0415
-    from hypervisor.leftovers import destroy, leftovers  # noqa: PLC0415
+    from hypervisor.connection import Connection
+    from hypervisor.leftovers import destroy, leftovers
 
     if not _system_libvirt():
         return
@@ -108,7 +108,7 @@ def _destroy_domains(roots: Roots, contexts: list[RunContext]) -> None:
 
 
 def _links() -> tuple[str, ...]:
-    from runtime.network import bridge  # noqa: PLC0415
+    from runtime.network import bridge
 
     return bridge.labelled_links()
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from bench.meters import CALM, MEMINFO_METRICS, Settling, settle
@@ -46,10 +46,13 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Timeouts:
-    """How long an instance may take until its first answer."""
+class Session:
+    """Where results go, who is told, how long an instance may take to its first answer, what no interrupt breaks."""
 
+    writer: RunWriter
+    progress: Progress
     answer_s: float
+    shield: Shield = nullcontext
 
 
 @dataclass(slots=True)
@@ -78,27 +81,16 @@ class Launched:
 class Harness:
     """Runs every treatment of a plan, block by block."""
 
-    def __init__(
-        self,
-        drivers: Mapping[str, Driver],
-        spec: WorkloadSpec,
-        writer: RunWriter,
-        progress: Progress,
-        timeouts: Timeouts,
-        shield: Shield = nullcontext,
-    ) -> None:
+    def __init__(self, drivers: Mapping[str, Driver], spec: WorkloadSpec, session: Session) -> None:
         self._drivers = drivers
         self._spec = spec
-        self._writer = writer
-        self._progress = progress
-        self._timeouts = timeouts
-        self._shield = shield
+        self._session = session
 
     def prepare(self, plan: Plan) -> None:
         """Make ready all that is shared, untimed."""
         for treatment in plan.treatments:
-            self._progress.phase(f"preparing {treatment.driver}")
-            self._writer.event("prepare", driver=treatment.driver)
+            self._session.progress.phase(f"preparing {treatment.driver}")
+            self._session.writer.event("prepare", driver=treatment.driver)
             self._drivers[treatment.driver].prepare(self._spec)
 
     def run(self, plan: Plan) -> None:
@@ -107,53 +99,52 @@ class Harness:
         with Prober() as prober:
             for block, order in enumerate(plan.order):
                 for name in order:
-                    ramp = Ramp(self._drivers[name], by_name[name], block, self._writer, self._progress, prober)
+                    ramp = Ramp(self._drivers[name], by_name[name], block, self._session, prober)
                     with ExitStack() as stack:
                         stack.callback(self._tear_down, ramp)
-                        ramp.climb(self._timeouts)
+                        ramp.climb()
 
     def _tear_down(self, ramp: Ramp) -> None:
-        with self._shield():
+        with self._session.shield():
             ramp.tear_down()
 
 
 class Ramp:
     """One treatment of one block: up in steps of N, memory read at each, everything read at the top, and down."""
 
-    def __init__(
-        self, driver: Driver, plan: TreatmentPlan, block: int, writer: RunWriter, progress: Progress, prober: Prober
-    ) -> None:
+    def __init__(self, driver: Driver, plan: TreatmentPlan, block: int, session: Session, prober: Prober) -> None:
         self._driver = driver
         self._plan = plan
         self._block = block
-        self._writer = writer
-        self._progress = progress
+        self._writer = session.writer
+        self._progress = session.progress
+        self._answer_s = session.answer_s
         self._prober = prober
         self._launched: list[Launched] = []
         self._stopping = False
         self._pool = ThreadPoolExecutor(driver.pace.slots, thread_name_prefix=plan.driver)
 
-    def climb(self, timeouts: Timeouts) -> None:
+    def climb(self) -> None:
         """Up, and everything that is read there. However it ends, `tear_down` must follow."""
         self._progress.treatment(self._block, self._plan.driver, self._plan.count)
         self._writer.event("treatment", block=self._block, driver=self._plan.driver, count=self._plan.count)
         active_ns = 0
         self._read_memory(0)
         for step in self._plan.steps[1:]:
-            active_ns += self._step(step, timeouts)
+            active_ns += self._step(step)
             self._read_memory(len(self._alive()))
         self._record("fleet_answer", active_ns / _NS_PER_MS, outcome="failed" if self._failed() else "ok")
         self._read_instances()
         self._recheck()
         self._keep_failed()
 
-    def _step(self, step: int, timeouts: Timeouts) -> int:
+    def _step(self, step: int) -> int:
         """Launch until ``step`` instances have been asked for and have answered; how long that took, in ns."""
         started = time.monotonic_ns()
         running = len(self._launched)
         batch = [Launched(None, self._name(number), running, 0) for number in range(running, step)]
         self._launched.extend(batch)
-        futures = [self._pool.submit(self._launch, launched, timeouts) for launched in batch]
+        futures = [self._pool.submit(self._launch, launched) for launched in batch]
         for future in futures:
             future.result()
         for one in batch:
@@ -163,14 +154,14 @@ class Ramp:
         self._progress.running(len(self._launched), self._failed())
         return max(answered, default=time.monotonic_ns()) - started
 
-    def _launch(self, one: Launched, timeouts: Timeouts) -> None:
+    def _launch(self, one: Launched) -> None:
         """Request and acceptance, and the first answer too where the driver's pace asks to wait for it."""
         one.requested_at_ns = time.monotonic_ns()
         try:
             one.instance = self._driver.create(one.name)
             one.instance.start()
             one.accepted_at_ns = time.monotonic_ns()
-            one.watch = self._prober.watch(one.instance.endpoint, timeouts.answer_s)
+            one.watch = self._prober.watch(one.instance.endpoint, self._answer_s)
             if self._stopping:
                 one.watch.cancel()
             elif self._driver.pace.until_answer:
@@ -190,8 +181,8 @@ class Ramp:
         )
 
     def _since_request(self, metric: str, one: Launched, at_ns: int, outcome: str) -> Sample:
-        value = (at_ns - one.requested_at_ns) / _NS_PER_MS
-        return self._sample(metric, value, at_ns=at_ns, running=one.running, instance=one.name, outcome=outcome)
+        sample = self._sample(metric, (at_ns - one.requested_at_ns) / _NS_PER_MS)
+        return replace(sample, taken_at_ns=at_ns, running=one.running, instance=one.name, outcome=outcome)
 
     def _read_memory(self, running: int) -> None:
         self._progress.phase(f"reading memory at N = {running}")
@@ -200,7 +191,7 @@ class Ramp:
             self._writer.event("not_settled", block=self._block, driver=self._plan.driver, running=running)
         self._writer.samples(
             *(
-                self._sample(metric, reading.meminfo[field], running=running)
+                replace(self._sample(metric, reading.meminfo[field]), running=running)
                 for metric, field in MEMINFO_METRICS.items()
                 if field in reading.meminfo
             )
@@ -217,8 +208,8 @@ class Ramp:
                 "configured": stats.configured_bytes,
                 "guest_used": stats.guest_used_bytes,
             }
-            measured = ((metric, value) for metric, value in values.items() if value is not None)
-            self._writer.samples(*(self._sample(metric, value, instance=one.name) for metric, value in measured))
+            samples = (self._sample(metric, value) for metric, value in values.items() if value is not None)
+            self._writer.samples(*(replace(sample, instance=one.name) for sample in samples))
 
     def _recheck(self) -> None:
         """With all of them running: does each still answer?"""
@@ -258,28 +249,19 @@ class Ramp:
         return f"tare-{self._plan.driver}-{self._block}-{number}"
 
     def _record(self, metric: str, value: float, outcome: str = "ok") -> None:
-        self._writer.samples(self._sample(metric, value, outcome=outcome))
+        self._writer.samples(replace(self._sample(metric, value), outcome=outcome))
 
-    def _sample(
-        self,
-        metric: str,
-        value: float,
-        *,
-        at_ns: int | None = None,
-        running: int | None = None,
-        instance: str = "",
-        outcome: str = "ok",
-    ) -> Sample:
+    def _sample(self, metric: str, value: float) -> Sample:
+        """Taken now, of the treatment as a whole, with all that has been launched."""
         return Sample(
-            taken_at_ns=time.monotonic_ns() if at_ns is None else at_ns,
+            taken_at_ns=time.monotonic_ns(),
             block=self._block,
             driver=self._plan.driver,
-            running=len(self._launched) if running is None else running,
-            instance=instance,
+            running=len(self._launched),
+            instance="",
             metric=metric,
             unit=METRICS[metric].unit,
             value=value,
-            outcome=outcome,
         )
 
 

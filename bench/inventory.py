@@ -111,7 +111,8 @@ def _mounts() -> Iterator[str]:
 
 
 def _cgroups() -> Iterator[str]:
-    for mount in (line.split(" ")[4] for line in _read(Path("/proc/self/mountinfo")).splitlines() if " - cgroup" in line):
+    mountinfo = _read(Path("/proc/self/mountinfo")).splitlines()
+    for mount in (line.split(" ")[4] for line in mountinfo if " - cgroup" in line):
         for directory, _, _ in os.walk(mount):
             yield f"cgroup {directory}"
 

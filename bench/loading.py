@@ -41,7 +41,7 @@ def load_run(run_dir: Path) -> Run:
 
 
 def _read_samples(path: Path) -> pd.DataFrame:
-    import pandas as pd  # noqa: PLC0415 - 0.5 s, and only where samples are read
+    import pandas as pd
 
     try:
         # A run that was killed, or a disk that filled, may have left half a line: it is no sample.

@@ -18,9 +18,9 @@ class Metric:
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("launch", "ms", "instance", "from the request to create the instance until the kernel or libvirt accepted its start"),
-        Metric("first_answer", "ms", "instance", "from the same request until the first complete HTTP answer seen from the host"),
-        Metric("fleet_answer", "ms", "block", "from the first request of a block until every instance of the treatment had answered"),
+        Metric("launch", "ms", "instance", "from the request to create it until the kernel or libvirt accepts"),
+        Metric("first_answer", "ms", "instance", "from that request to the first whole HTTP answer seen by the host"),
+        Metric("fleet_answer", "ms", "block", "from the first request of each step of N to its last answer, summed"),
         Metric("answering", "instances", "block", "instances that still answered when all were running"),
         Metric("teardown", "ms", "block", "from the first stop until nothing of the treatment was left on the host"),
         Metric("host_available", "bytes", "step", "MemAvailable of /proc/meminfo, settled, with N instances running"),
@@ -33,7 +33,7 @@ METRICS: dict[str, Metric] = {
         Metric("host_page_tables", "bytes", "step", "PageTables of /proc/meminfo, same moment"),
         Metric("host_kernel_stack", "bytes", "step", "KernelStack of /proc/meminfo, same moment"),
         Metric("host_percpu", "bytes", "step", "Percpu of /proc/meminfo, same moment"),
-        Metric("pss", "bytes", "instance", "sum of Pss in /proc/PID/smaps_rollup over the processes that serve this instance alone"),
+        Metric("pss", "bytes", "instance", "Pss of /proc/PID/smaps_rollup, summed over processes serving it alone"),
         Metric("rss", "bytes", "instance", "sum of Rss in /proc/PID/smaps_rollup over the same processes"),
         Metric("cgroup", "bytes", "instance", "usage of the instance's memory control group"),
         Metric("configured", "bytes", "instance", "memory limit of the container, RAM of the virtual machine"),

@@ -193,7 +193,9 @@ class RunWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -209,7 +211,7 @@ class RunWriter:
         )
         self._append(self._samples, text.getvalue())
 
-    def event(self, event: str, **fields: Any) -> None:  # noqa: ANN401 - whatever JSON holds
+    def event(self, event: str, **fields: Any) -> None:
         """Append one event with the time at which it was reported."""
         self._append(self._events, json.dumps({"at_ns": time.monotonic_ns(), "event": event, **fields}) + "\n")
 
@@ -219,7 +221,7 @@ class RunWriter:
         logs.mkdir(exist_ok=True)
         (logs / f"{instance}.log").write_bytes(content)
 
-    def update(self, **changes: Any) -> None:  # noqa: ANN401 - fields of Manifest
+    def update(self, **changes: Any) -> None:
         """Replace fields of the manifest and rewrite it."""
         self.manifest = replace(self.manifest, **changes)
         self._write_manifest()

@@ -10,7 +10,7 @@ from hypervisor.errors import HostLacks
 def load_libvirt() -> Any:
     """The module ``libvirt`` (which has no types); raises `HostLacks` where it or its library is missing."""
     try:
-        import libvirt  # noqa: PLC0415 - see above
+        import libvirt
     except ImportError as error:
         raise HostLacks(f"import libvirt: {error}", hint="install libvirt0 and libvirt-python") from error
     return libvirt

@@ -38,7 +38,7 @@ class Size(click.ParamType[int]):
 
     name = "size"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """In bytes."""
         match = _SIZE.fullmatch(str(value).strip())
         if match is None:
@@ -64,7 +64,7 @@ class Size(click.ParamType[int]):
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done and what it needs; do nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="No live display.")
-def command(**options: Any) -> int:  # noqa: ANN401 - click's own
+def command(**options: Any) -> int:
     """Launch containers and virtual machines of one image, measure them, and take all down again.
 
     Memory is read at several N on the way up, every instance is probed for its first HTTP answer, and afterwards the
@@ -93,7 +93,7 @@ def command(**options: Any) -> int:  # noqa: ANN401 - click's own
     return _conclude(run_dir, report, as_json=options["as_json"])
 
 
-def _request(roots: Roots, **options: Any) -> Request:  # noqa: ANN401
+def _request(roots: Roots, **options: Any) -> Request:
     counts = {
         "container": options["containers"],
         "vm": options["vms"],
@@ -110,9 +110,9 @@ def _request(roots: Roots, **options: Any) -> Request:  # noqa: ANN401
 
 
 def _resolve(roots: Roots, reference: str) -> Image:
-    from bench.workloads.website import REFERENCE, ensure_website  # noqa: PLC0415
-    from runtime.image.errors import ImageError, ImageNotFound  # noqa: PLC0415
-    from runtime.image.store import ImageStore  # noqa: PLC0415
+    from bench.workloads.website import REFERENCE, ensure_website
+    from runtime.image.errors import ImageError, ImageNotFound
+    from runtime.image.store import ImageStore
 
     store = ImageStore(roots.data)
     if reference == REFERENCE:
@@ -126,7 +126,7 @@ def _resolve(roots: Roots, reference: str) -> Image:
         raise CommandError(str(error), Exit.USAGE) from error
 
 
-def _made(make: Any) -> Image:  # noqa: ANN401
+def _made(make: Any) -> Image:
     try:
         image: Image = make()
     except HostCannot as error:
@@ -149,21 +149,21 @@ def _drivers(context: RunContext, request: Request, network: RunNetwork) -> Mapp
     counts = request.counts
     drivers: dict[str, Driver] = {}
     if counts["container"]:
-        from bench.drivers.container import ContainerDriver  # noqa: PLC0415
+        from bench.drivers.container import ContainerDriver
 
         drivers["container"] = ContainerDriver(context, network)
     if counts["vm"]:
-        from bench.drivers.vm import VmDriver  # noqa: PLC0415
+        from bench.drivers.vm import VmDriver
 
         drivers["vm"] = VmDriver(context, network)
     if counts["process"]:
-        from bench.drivers.process import ProcessDriver  # noqa: PLC0415
+        from bench.drivers.process import ProcessDriver
 
         drivers["process"] = ProcessDriver(context)
     return drivers
 
 
-def _run(experiment: Density, prepared: Prepared, run_dir: Path, progress: Any) -> None:  # noqa: ANN401
+def _run(experiment: Density, prepared: Prepared, run_dir: Path, progress: Any) -> None:
     try:
         experiment.run(prepared, run_dir, progress)
     except Interrupted:
@@ -177,16 +177,16 @@ def _run(experiment: Density, prepared: Prepared, run_dir: Path, progress: Any) 
 
 
 def _write_report(run_dir: Path) -> Path:
-    from reports.page import write_report  # noqa: PLC0415 - pandas and plotly, after everything was measured
+    from reports.page import write_report
 
     return write_report(run_dir)
 
 
 def _conclude(run_dir: Path, report: Path, *, as_json: bool) -> Exit:
-    from bench.analysis.document import summary_document  # noqa: PLC0415
-    from bench.analysis.headline import headline_text  # noqa: PLC0415
-    from bench.analysis.summary import summarise  # noqa: PLC0415
-    from bench.loading import load_run  # noqa: PLC0415
+    from bench.analysis.document import summary_document
+    from bench.analysis.headline import headline_text
+    from bench.analysis.summary import summarise
+    from bench.loading import load_run
 
     summary = summarise(load_run(run_dir))
     if as_json:
@@ -206,8 +206,8 @@ def _show(prepared: Prepared) -> None:
     plan = prepared.plan
     for block, order in enumerate(plan.order):
         counts = {treatment.driver: treatment for treatment in plan.treatments}
-        steps = ", ".join(f"{counts[name].count} x {name} (memory at N = {_steps(counts[name].steps)})" for name in order)
-        click.echo(f"block {block + 1}: {steps}")
+        parts = (f"{counts[name].count} x {name} (memory at N = {_steps(counts[name].steps)})" for name in order)
+        click.echo(f"block {block + 1}: {', '.join(parts)}")
     for check in prepared.checks:
         click.echo(f"  {describe(check)}; room for {readable(_capacity(check), 'instances')}")
 
@@ -216,6 +216,6 @@ def _steps(steps: tuple[int, ...]) -> str:
     return ", ".join(map(str, steps))
 
 
-def _capacity(check: Any) -> float:  # noqa: ANN401
+def _capacity(check: Any) -> float:
     limit = check.limit
     return (limit.available - limit.fixed) // limit.per_instance if limit.per_instance else float("inf")

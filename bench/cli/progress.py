@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -56,8 +57,8 @@ class LiveProgress:
     """A bar for the treatment at hand, and below it what is being done."""
 
     def __init__(self) -> None:
-        from rich.console import Console  # noqa: PLC0415 - only on a terminal
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
         self._bars: RichProgress = Progress(
             TextColumn("{task.description:<22}"),
@@ -103,5 +104,5 @@ class LiveProgress:
 
 def make_progress(*, quiet: bool) -> LineProgress | LiveProgress:
     """The live display on a terminal that can draw it."""
-    terminal = click.get_text_stream("stderr").isatty() and not quiet
+    terminal = sys.stderr.isatty() and not quiet
     return LiveProgress() if terminal else LineProgress()

@@ -14,7 +14,7 @@ from bench.results import ResultsError
 @click.argument("run_dir", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def command(run_dir: Path) -> int:
     """Rebuild RUN_DIR/report.html from RUN_DIR's manifest and samples."""
-    from reports.page import write_report  # noqa: PLC0415 - pandas and plotly
+    from reports.page import write_report
 
     try:
         click.echo(write_report(run_dir))

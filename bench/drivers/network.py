@@ -24,7 +24,7 @@ class RunNetwork:
 
     def check(self) -> None:
         """Raise `HostCannot` if a name or an address that the bridges need is taken. Changes nothing."""
-        from runtime.network import bridge  # noqa: PLC0415 - pyroute2 is loaded where it is used
+        from runtime.network import bridge
 
         wanted = bridges_for(self.capacity)
         taken = bridge.existing_links(tuple(one.name for one in wanted))
@@ -38,7 +38,7 @@ class RunNetwork:
 
     def open(self) -> None:
         """Make the bridges. Idempotent."""
-        from runtime.network import bridge  # noqa: PLC0415
+        from runtime.network import bridge
 
         if self._indices:
             return
@@ -56,7 +56,7 @@ class RunNetwork:
 
     def announce(self, addresses: Sequence[InstanceAddress]) -> None:
         """Permanent neighbour entries for instances that do not bring their own."""
-        from runtime.network import bridge  # noqa: PLC0415
+        from runtime.network import bridge
 
         for address in addresses:
             bridge.add_neighbour(self.bridge_index(address), address.address, address.mac)

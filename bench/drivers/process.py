@@ -31,7 +31,7 @@ from bench.workload import (
 from runtime.container.user import resolve_user
 from runtime.image.flatten import flatten
 from runtime.image.store import ImageStore
-from runtime.process.client import EVERY_CAPABILITY, Launcher, LauncherError
+from runtime.process.client import EVERY_CAPABILITY, Launcher
 from runtime.spec.container import Process
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class ProcessInstance(LaunchedInstance):
 
     def exec(self, argv: Sequence[str], timeout_s: float = 30.0) -> ExecResult:
         """Run a command with the same root directory; there is nothing else to be inside of."""
-        import subprocess  # noqa: PLC0415
+        import subprocess
 
         next_state(self.state, Verb.EXEC)
         environment = dict(entry.split("=", 1) for entry in self._process.env)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bench.context import RunContext, host_lock, refuse_leftovers, run_directories
 from bench.design import plan_experiment
-from bench.harness import Harness, Progress, Timeouts
+from bench.harness import Harness, Progress, Session
 from bench.host import host_facts, tool_version
 from bench.interrupts import Interrupted, Interrupts
 from bench.inventory import certify, take_inventory
@@ -111,8 +111,8 @@ class Density:
         return writer.manifest
 
     def _measure(self, plan: Plan, writer: RunWriter, progress: Progress, interrupts: Interrupts) -> None:
-        timeouts = Timeouts(_ANSWER_S)
-        harness = Harness(self._drivers, self._request.spec, writer, progress, timeouts, interrupts.shield)
+        session = Session(writer, progress, _ANSWER_S, interrupts.shield)
+        harness = Harness(self._drivers, self._request.spec, session)
         harness.prepare(plan)
         writer.update(accelerator=self._accelerator(), host=host_facts(self._versions()))
         harness.run(plan)

@@ -22,7 +22,7 @@ class NetworkError(Exception):
 
 def create_bridge(bridge: BridgeAddress, run_id: str) -> int:
     """Make the bridge, with its address, up and labelled; its interface index."""
-    from pyroute2 import IPRoute, NetlinkError  # noqa: PLC0415 - 0.3 s, and only where it is used
+    from pyroute2 import IPRoute, NetlinkError
 
     with IPRoute() as ipr:
         try:
@@ -39,7 +39,7 @@ def create_bridge(bridge: BridgeAddress, run_id: str) -> int:
 
 def add_neighbour(bridge_index: int, address: str, mac: str) -> None:
     """A permanent entry for an instance that is not a container (those bring theirs along)."""
-    from pyroute2 import IPRoute  # noqa: PLC0415
+    from pyroute2 import IPRoute
 
     with IPRoute() as ipr:
         ipr.neigh("replace", dst=address, lladdr=mac, ifindex=bridge_index, state="permanent")
@@ -59,7 +59,7 @@ def existing_links(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def delete_links(names: tuple[str, ...]) -> None:
     """Delete links by name; one that has gone is no error."""
-    from pyroute2 import IPRoute, NetlinkError  # noqa: PLC0415
+    from pyroute2 import IPRoute, NetlinkError
 
     with IPRoute() as ipr:
         for name in names:
@@ -72,7 +72,7 @@ def delete_links(names: tuple[str, ...]) -> None:
 
 def routed_elsewhere(bridges: tuple[BridgeAddress, ...]) -> str | None:
     """The host's own route into one of these bridges' networks, in words; None where nobody else uses them."""
-    from pyroute2 import IPRoute  # noqa: PLC0415
+    from pyroute2 import IPRoute
 
     ours = set(labelled_links())
     with IPRoute() as ipr:
@@ -87,7 +87,7 @@ def routed_elsewhere(bridges: tuple[BridgeAddress, ...]) -> str | None:
 
 
 def _links() -> Iterator[tuple[str, str]]:
-    from pyroute2 import IPRoute  # noqa: PLC0415
+    from pyroute2 import IPRoute
 
     with IPRoute() as ipr:
         for link in ipr.get_links():

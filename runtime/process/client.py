@@ -37,7 +37,9 @@ class Launcher:
     """A running launcher process. Leaving the context removes all that it made and ends it."""
 
     def __init__(self, label: str, mountpoint: Path | None, bounds: int = EVERY_CAPABILITY) -> None:
-        """Start it. ``label`` stands in its command line, so that whoever finds it knows whose it is. ``mountpoint`` is an empty directory on which every container mounts its root in a namespace of
+        """Start it. ``label`` stands in its command line, so that whoever finds it knows whose it is.
+
+        ``mountpoint`` is an empty directory on which every container mounts its root in a namespace of
         its own; None starts a launcher for plain processes, which needs no control groups. ``bounds`` is the bit set
         of capabilities that nothing launched here may ever exceed.
         """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runtime.linux import constants, syscalls
 from runtime.process import clone
-from runtime.process.init import plan_enter
+from runtime.process.init import EnterContext, plan_enter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +31,8 @@ def enter(
     """Start ``process`` beside the container's first one, which ``pidfd`` names."""
     with cgroup.entrance() as entrance, _children_in_pid_namespace_of(pidfd):
         unified = cgroup.hierarchy.version == 2
-        calls = plan_enter(pidfd, _JOINED, () if unified else entrance, process, stdio, bounding_set)
-        return clone.spawn(calls, 0, entrance[0] if unified else None)
+        context = EnterContext(pidfd, _JOINED, () if unified else entrance, process, stdio, bounding_set)
+        return clone.spawn(plan_enter(context), 0, entrance[0] if unified else None)
 
 
 @contextlib.contextmanager

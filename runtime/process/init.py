@@ -58,6 +58,18 @@ class InitContext:
     bounding_set: int
 
 
+@dataclass(frozen=True, slots=True)
+class EnterContext:
+    """A running container, by its first process, and what is to run beside that."""
+
+    pidfd: int
+    namespaces: int
+    tasks_fds: tuple[int, ...]
+    process: Process
+    stdio: tuple[int, int, int]
+    bounding_set: int
+
+
 def plan_init(context: InitContext) -> tuple[Call, ...]:
     """From the clone to the execve of the container's process."""
     return (
@@ -85,16 +97,14 @@ def plan_chroot(request: Spawn, null_fd: int, log_fd: int, bounding_set: int) ->
     )
 
 
-def plan_enter(
-    pidfd: int, namespaces: int, tasks_fds: tuple[int, ...], process: Process, stdio: tuple[int, int, int], bounding_set: int
-) -> tuple[Call, ...]:
+def plan_enter(context: EnterContext) -> tuple[Call, ...]:
     """Join a running container and execute a further process there."""
     return (
-        *join_cgroup(tasks_fds),
-        Call("join the namespaces", "setns", (pidfd, namespaces)),
-        *redirect(*stdio),
-        *confine(process, bounding_set),
-        *execute(process),
+        *join_cgroup(context.tasks_fds),
+        Call("join the namespaces", "setns", (context.pidfd, context.namespaces)),
+        *redirect(*context.stdio),
+        *confine(context.process, context.bounding_set),
+        *execute(context.process),
     )
 
 

@@ -1,4 +1,4 @@
-"""Executes a compiled table of system calls in a child: by a few machine instructions, or, where those cannot be, plainly.
+"""Executes a compiled table of system calls in a child: by a few machine instructions, or, failing those, plainly.
 
 The machine code is x86-64. Its child shares our memory until execve (CLONE_VM | CLONE_VFORK, as posix_spawn(3) does),
 which saves copying page tables and faulting pages. It pushes nothing, so our stack is as it was when we go on. The
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _WORDS = ENTRY_BYTES // 8
 _FAILED = 127
 
-# run(rdi: table, rsi: struct clone_args, rdx: its size) -> pid or -errno. Check it with: objdump -D -b binary -m i386:x86-64
+# run(rdi: table, rsi: struct clone_args, rdx: its size) -> pid or -errno. To check it, write the bytes to a file and:
+# objdump -D -b binary -m i386:x86-64 -M intel FILE
 _X86_64 = bytes.fromhex(
     "4989f8"  # mov r8,rdi  ; the table, where the kernel leaves it alone
     "4889f7"  # mov rdi,rsi

@@ -97,11 +97,14 @@ class Program:
             if isinstance(row, _Copy):
                 source = self.address + places[id(row.source)] * ENTRY_BYTES + RESULT_WORD * 8
                 target = self.address + (index + row.distance) * ENTRY_BYTES + (1 + row.argument) * 8
-                words = (COPY, target, source, 8, 0, 0, 0, 0, 0)
+                self._write(index, COPY, [target, source, 8], 0)
             else:
                 arguments = [0 if isinstance(argument, Call) else self._word(argument) for argument in row.args]
-                words = (_NUMBERS[row.name], *arguments, *(0,) * (6 - len(arguments)), 0, row.allowed)
-            _ENTRY.pack_into(self._table, index * ENTRY_BYTES, *words)
+                self._write(index, _NUMBERS[row.name], arguments, row.allowed)
+
+    def _write(self, index: int, number: int, arguments: list[int], allowed: int) -> None:
+        unused = (0,) * (6 - len(arguments))
+        _ENTRY.pack_into(self._table, index * ENTRY_BYTES, number, *arguments, *unused, 0, allowed)
 
     def _word(self, argument: int | bytes | Memory | At | Vector) -> int:
         """The argument as the kernel takes it: a number, or where its bytes are."""
