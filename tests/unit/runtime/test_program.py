@@ -1,0 +1,121 @@
+"""A table of system calls does the same whether machine code or Python makes the calls."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+from pathlib import Path
+
+import pytest
+
+from runtime.process.clone import LaunchError, spawn
+from runtime.process.program import At, Call, Memory, Program, Vector
+
+_AT_FDCWD = -100
+_EEXIST = 17
+
+
+@pytest.fixture(params=[False, True], ids=["machine code", "plain"])
+def plain(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+def run(*calls: Call, plain: bool) -> int:
+    """The exit status of a child that makes the calls, of which the last executes."""
+    child = spawn(calls, plain=plain)
+    try:
+        result = os.waitid(os.P_PIDFD, child.pidfd, os.WEXITED)
+        assert result is not None
+        return result.si_status
+    finally:
+        os.close(child.pidfd)
+
+
+def execute(*argv: str) -> Call:
+    return Call(f"execute {argv[0]}", "execve", (argv[0].encode(), Vector(tuple(map(str.encode, argv))), Vector(())))
+
+
+def make_directory(path: Path, allowed: int = 0) -> Call:
+    return Call(f"make {path}", "mkdirat", (_AT_FDCWD, bytes(path), 0o755), allowed)
+
+
+def test_calls_are_made_in_order_and_the_last_executes(tmp_path: Path, plain: bool) -> None:
+    makes = (make_directory(tmp_path / "a"), make_directory(tmp_path / "a/b"))
+    status = run(*makes, execute("/bin/sh", "-c", "exit 7"), plain=plain)
+    assert (tmp_path / "a/b").is_dir()
+    assert status == 7
+
+
+def test_the_failing_call_is_named_and_none_after_it_is_made(tmp_path: Path, plain: bool) -> None:
+    with pytest.raises(LaunchError, match=r"make .*/missing/a: no such file or directory"):
+        run(make_directory(tmp_path / "missing/a"), make_directory(tmp_path / "b"), execute("/bin/true"), plain=plain)
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_program_that_is_not_there_is_named(plain: bool) -> None:
+    with pytest.raises(LaunchError, match="execute /nowhere/program: no such file or directory"):
+        run(execute("/nowhere/program"), plain=plain)
+
+
+def test_the_allowed_errno_is_no_failure_and_another_is(tmp_path: Path, plain: bool) -> None:
+    (tmp_path / "there").mkdir()
+    assert run(make_directory(tmp_path / "there", _EEXIST), execute("/bin/true"), plain=plain) == 0
+    with pytest.raises(LaunchError, match="file exists"):
+        run(make_directory(tmp_path / "there"), execute("/bin/true"), plain=plain)
+
+
+def test_a_result_becomes_the_argument_of_a_later_call(tmp_path: Path, plain: bool) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+    opened = Call("open", "openat", (_AT_FDCWD, bytes(tmp_path / "file"), flags, 0o600))
+    other = Call("open", "openat", (_AT_FDCWD, bytes(tmp_path / "other"), flags, 0o600))
+    wrote = Call("write", "write", (opened, b"content", len(b"content")))
+    assert run(other, opened, wrote, execute("/bin/true"), plain=plain) == 0
+    assert (tmp_path / "file").read_bytes() == b"content"
+    assert (tmp_path / "other").read_bytes() == b""
+
+
+def test_copy_moves_bytes_between_places_in_memory(tmp_path: Path, plain: bool) -> None:
+    text = Memory(b"abcdef")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+    opened = Call("open", "openat", (_AT_FDCWD, bytes(tmp_path / "file"), flags, 0o600))
+    calls = (Call("copy", "copy", (At(text, 0), At(text, 4), 2)), opened, Call("write", "write", (opened, text, 6)))
+    run(*calls, execute("/bin/true"), plain=plain)
+    assert (tmp_path / "file").read_bytes() == b"efcdef"
+
+
+@pytest.mark.parametrize(("error", "words"), [(-17, "file exists"), (-97, "address family not supported by protocol")])
+def test_check_fails_with_the_error_that_a_reply_holds(error: int, words: str, plain: bool) -> None:
+    reply = Memory(b"head" + struct.pack("=i", error))
+    with pytest.raises(LaunchError, match=f"configure: {words}"):
+        run(Call("configure", "check", (At(reply, 4),)), execute("/bin/true"), plain=plain)
+
+
+def test_check_passes_a_reply_without_error(plain: bool) -> None:
+    reply = Memory(b"head" + struct.pack("=i", 0))
+    assert run(Call("configure", "check", (At(reply, 4),)), execute("/bin/true"), plain=plain) == 0
+
+
+def test_a_failed_child_leaves_neither_zombie_nor_descriptor(plain: bool) -> None:
+    before = {fd.name for fd in Path("/proc/self/fd").iterdir()}
+    for _ in range(3):
+        with pytest.raises(LaunchError):
+            run(execute("/nowhere/program"), plain=plain)
+    assert {fd.name for fd in Path("/proc/self/fd").iterdir()} == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_handlers_of_ours_do_not_reach_the_child(plain: bool) -> None:
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    try:
+        assert run(execute("/bin/sh", "-c", "kill -USR1 $$; exit 0"), plain=plain) == signal.SIGUSR1
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_memory_is_one_place_for_all_who_hold_it() -> None:
+    shared = Memory(b"12345678")
+    program = Program((Call("a", "copy", (shared, At(shared, 4), 4)), Call("b", "check", (At(shared, 0),))))
+    assert program.length == 2
+    assert program.failure() is None
