@@ -19,7 +19,6 @@ from hypervisor.eventloop import ensure_event_loop
 from hypervisor.reaper import Reaper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
     import libvirt
@@ -83,10 +82,7 @@ class Connection:
     def qemu_pid(self, name: str) -> int | None:
         """The process of a running domain, from the file that libvirt keeps."""
         base = Path("/run/libvirt") if self.kind == "system" else self.root / "run"
-        try:
-            return int((base / "qemu" / f"{name}.pid").read_text())
-        except (OSError, ValueError):
-            return None
+        return _read_pid(base / "qemu" / f"{name}.pid")
 
     def qemu_log(self, name: str) -> Path:
         """What QEMU itself wrote to stderr."""
@@ -102,11 +98,12 @@ class Connection:
             root = EmbeddedRoot(self.root, data_root / "guest" / "libvirt-cache")
             self.root = releases.enter_context(root).path
         releases.callback(remove_machine_groups, self._groups_before)
+        # Entered before, and so left after, the connection: closing may end machines too.
+        self.reaper = releases.enter_context(Reaper())
         self.handle = open_libvirt(self.uri)
         releases.callback(self.handle.close)
-        # Before we are the subreaper: libvirt's probing QEMUs are orphans too, and we would not know their pids.
-        self._probe_capabilities()
-        self.reaper = releases.enter_context(Reaper())
+        with self.reaper.sweeping():
+            self._probe_capabilities()
         if self.kind == "embedded":
             releases.callback(self._destroy_all)
 
@@ -117,11 +114,8 @@ class Connection:
         """
         libvirt = load_libvirt()
         for domain in self.handle.listAllDomains():
-            with contextlib.suppress(libvirt.libvirtError), self.reaper.expecting(self._pid_finder(domain.name())):
+            with contextlib.suppress(libvirt.libvirtError), self.reaper.sweeping():
                 domain.destroy()
-
-    def _pid_finder(self, name: str) -> Callable[[], int | None]:
-        return lambda: self.qemu_pid(name)
 
     def _probe_capabilities(self) -> None:
         """Let libvirt find out what QEMU can, now and not in the first timed start (1.5 to 5 s, then cached)."""
@@ -162,6 +156,13 @@ def _kvm_group(user: pwd.struct_passwd) -> int:
     with contextlib.suppress(KeyError):
         return grp.getgrnam("kvm").gr_gid
     return user.pw_gid
+
+
+def _read_pid(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def _answers(path: Path) -> bool:

@@ -73,9 +73,11 @@ class Domain:
         if self._handle is not None or self._removed:
             raise DomainError(f"start domain {self.name}: it is {self.state}")
         self._make_directory()
-        with self._connection.reaper.expecting(lambda: self._connection.qemu_pid(self.name)):
+        with self._connection.reaper.sweeping():
             self._handle = self._create()
         self.pid = self._connection.qemu_pid(self.name)
+        if self.pid is not None:
+            self._connection.reaper.watch(self.pid)
         if self.spec.disk is not None:
             # So that the guest finds somebody at the other end when it comes up; it may be off again already.
             with contextlib.suppress(AgentError):

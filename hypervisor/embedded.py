@@ -7,6 +7,7 @@ domains are known to nobody else, but their state is kept below the root: who op
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -36,6 +37,7 @@ class EmbeddedRoot:
     """
 
     _path: ClassVar[Path | None] = None
+    _folders: ClassVar[tuple[tuple[Path, os.stat_result], ...]] = ()
     _in_use: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, wanted: Path, cache: Path) -> None:
@@ -59,6 +61,7 @@ class EmbeddedRoot:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        EmbeddedRoot._folders = _folders(self.path)
         shutil.rmtree(self.path, ignore_errors=True)
         for parent in self._made:
             with contextlib.suppress(OSError):
@@ -72,10 +75,21 @@ class EmbeddedRoot:
         for made in (self.path, *self._made):
             made.chmod(0o711)  # QEMU is not root, and has sockets here
         (self.path / "etc" / "qemu.conf").write_text(_QEMU_CONF)
+        # The driver of this process never starts anew: it expects the folders that it made when it did.
+        for folder, status in self._folders:
+            folder.mkdir(exist_ok=True)
+            folder.chmod(status.st_mode & 0o7777)
+            os.chown(folder, status.st_uid, status.st_gid)
         # Outlives the root: what QEMU is capable of takes seconds to find out.
         self._cache.mkdir(parents=True, exist_ok=True)
         (self.path / "cache").unlink(missing_ok=True)
         (self.path / "cache").symlink_to(self._cache)
+
+
+def _folders(root: Path) -> tuple[tuple[Path, os.stat_result], ...]:
+    """All folders below ``root``, each after the one that it is in."""
+    found = sorted(path for path in root.rglob("*") if path.is_dir() and not path.is_symlink())
+    return tuple((path, path.stat()) for path in found)
 
 
 def _remove_library_state() -> None:

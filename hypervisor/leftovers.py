@@ -35,11 +35,9 @@ def leftovers(connection: Connection, run_id: str | None = None) -> tuple[Leftov
 def destroy(connection: Connection, leftover: Leftover) -> None:
     """Pull the plug of a leftover. Idempotent: one that has gone meanwhile is fine."""
     libvirt = load_libvirt()
-    pid = connection.qemu_pid(leftover.name)
-    if pid is not None:
-        connection.reaper.watch(pid)
     try:
-        connection.handle.lookupByUUIDString(leftover.uuid).destroy()
+        with connection.reaper.sweeping():
+            connection.handle.lookupByUUIDString(leftover.uuid).destroy()
     except libvirt.libvirtError as error:
         if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
             raise DomainError(f"destroy domain {leftover.name}: {error}") from error

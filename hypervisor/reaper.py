@@ -1,9 +1,11 @@
 """Reaps the QEMUs that libvirt orphans.
 
 Libvirt starts QEMU as a daemon, whose parent is then the nearest subreaper, and ``destroy`` waits until the process has
-gone from the table. Where PID 1 reaps slowly (containers, sandboxes) that takes seconds; as subreaper
-(PR_SET_CHILD_SUBREAPER, prctl(2)) we do it at once. We only ever wait for pids we were told of: every other child
-belongs to somebody else.
+gone from the table. Where PID 1 reaps slowly (containers, sandboxes) that takes seconds, and libvirt spends 40 s on
+killing a zombie whose start had failed; as subreaper (PR_SET_CHILD_SUBREAPER, prctl(2)) we do it at once.
+
+Every other child belongs to somebody else. We wait only for pids that we were told of, and for zombies that are
+QEMUs in a session of their own: those that libvirt itself waits for are in ours.
 """
 
 from __future__ import annotations
@@ -13,16 +15,18 @@ import ctypes
 import os
 import selectors
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from types import TracebackType
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_CHILD_SUBREAPER = 37
 _LIBC = ctypes.CDLL(None, use_errno=True)
-_LOOK_S = 0.05
+_SWEEP_EVERY_S = 0.05
+_QEMU = "qemu-system-"
 
 
 class Reaper:
@@ -36,7 +40,7 @@ class Reaper:
         self._selector.register(self._wake_read, selectors.EVENT_READ)
         self._lock = threading.Lock()
         self._watched: set[int] = set()
-        self._expected: list[Callable[[], int | None]] = []
+        self._sweepers = 0
         self._open = True
         self._thread = threading.Thread(target=self._run, name="qemu-reaper", daemon=True)
         self._thread.start()
@@ -54,22 +58,17 @@ class Reaper:
                 self._register(pid)
 
     @contextlib.contextmanager
-    def expecting(self, find_pid: Callable[[], int | None]) -> Iterator[None]:
-        """Look for a pid until the block ends, and watch it: libvirt names a QEMU only after it has started well.
-
-        One that dies before that would be a zombie that libvirt waits for (40 s).
-        """
+    def sweeping(self) -> Iterator[None]:
+        """While libvirt starts QEMUs, whose pids nobody knows yet: reap those that end."""
         with self._lock:
-            self._expected.append(find_pid)
+            self._sweepers += 1
             self._wake()
         try:
             yield
         finally:
             with self._lock:
-                self._expected.remove(find_pid)
-        pid = find_pid()
-        if pid is not None:
-            self.watch(pid)
+                self._sweepers -= 1
+            sweep()
 
     def close(self) -> None:
         """Stop watching, and be the subreaper no longer if we were none before. Idempotent."""
@@ -79,6 +78,7 @@ class Reaper:
             self._open = False
             self._wake()
         self._thread.join()
+        sweep()
         for key in list(self._selector.get_map().values()):
             os.close(key.fd)
         self._selector.close()
@@ -87,29 +87,20 @@ class Reaper:
 
     def _run(self) -> None:
         while self._open:
-            for key, _ in self._selector.select(_LOOK_S if self._expected else None):
+            for key, _ in self._selector.select(_SWEEP_EVERY_S if self._sweepers else None):
                 if key.data is None:
                     self._drain()
                 else:
                     self._ended(key)
-            self._look()
+            if self._sweepers:
+                sweep()
 
     def _ended(self, key: selectors.SelectorKey) -> None:
         self._selector.unregister(key.fd)
         os.close(key.fd)
         with self._lock:
             self._watched.discard(key.data)
-        # Not our child (a system daemon's), or reaped by somebody else: both are fine.
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(key.data, os.WNOHANG)
-
-    def _look(self) -> None:
-        with self._lock:
-            for find_pid in self._expected:
-                pid = find_pid()
-                if pid is not None:
-                    with contextlib.suppress(ProcessLookupError):
-                        self._register(pid)
+        _reap(key.data)
 
     def _register(self, pid: int) -> None:
         if pid not in self._watched:
@@ -124,6 +115,35 @@ class Reaper:
     def _drain(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake_read, 4096)
+
+
+def sweep() -> None:
+    """Reap our zombies that were QEMU daemons."""
+    for pid in _children():
+        if _is_ended_daemon(pid):
+            _reap(pid)
+
+
+def _reap(pid: int) -> None:
+    # Not our child (a system daemon's), or reaped by somebody else: both are fine.
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
+def _children() -> Iterator[int]:
+    """Our children, by all our threads (proc(5), /proc/PID/task/TID/children)."""
+    for path in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            yield from map(int, path.read_text().split())
+
+
+def _is_ended_daemon(pid: int) -> bool:
+    try:
+        comm, _, rest = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
+    except OSError:
+        return False
+    state, _, _, session = rest.split()[:4]
+    return state == "Z" and comm.startswith(_QEMU) and int(session) != os.getsid(0)
 
 
 def _subreaper() -> bool:

@@ -34,11 +34,11 @@ def disk_path(data_root: Path, digest: str) -> Path:
 
 def build_disk(data_root: Path, digest: str, layers: Sequence[Path]) -> Path:
     """The disk of ``layers`` (the bottom one first); made once a digest. The same layers give the same bytes."""
-    if not layers:
-        raise GuestError(f"make the root disk of {digest}: the image has no layers")
     target = disk_path(data_root, digest)
     if target.is_file():
         return target
+    if not layers:
+        raise GuestError(f"make the root disk of {digest}: the image has no layers")
     if shutil.which("mkfs.erofs") is None:
         raise HostLacks("make a root disk: no mkfs.erofs on this host", hint="install erofs-utils")
     target.parent.mkdir(parents=True, exist_ok=True)

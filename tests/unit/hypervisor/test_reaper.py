@@ -11,11 +11,16 @@ from pathlib import Path
 from hypervisor.reaper import Reaper
 
 # Starts a grandchild, says its pid and ends: the grandchild is then the subreaper's.
-ORPHANER = "import subprocess as s; print(s.Popen(['sleep', '60'], stdout=s.DEVNULL, stderr=s.DEVNULL).pid)"
+ORPHANER = (
+    "import subprocess as s, sys;"
+    "print(s.Popen([sys.argv[1], '60'], stdout=-3, stderr=-3, start_new_session=bool(sys.argv[2])).pid)"
+)
 
 
-def orphan() -> int:
-    done = subprocess.run([sys.executable, "-c", ORPHANER], capture_output=True, text=True, check=True)
+def orphan(program: str = "sleep", *, daemon: bool = False) -> int:
+    done = subprocess.run(
+        [sys.executable, "-c", ORPHANER, program, "s"[: int(daemon)]], capture_output=True, text=True, check=True
+    )
     return int(done.stdout)
 
 
@@ -38,12 +43,23 @@ def test_a_watched_orphan_leaves_no_zombie() -> None:
         assert gone(pid)
 
 
-def test_an_expected_orphan_is_reaped_though_it_dies_before_the_block_ends() -> None:
-    found: list[int] = []
-    with Reaper() as reaper, reaper.expecting(lambda: found[0] if found else None):
-        found.append(orphan())
-        os.kill(found[0], signal.SIGKILL)
-        assert gone(found[0])
+def test_an_unknown_qemu_is_swept_up_once_it_is_a_daemon(tmp_path: Path) -> None:
+    program = tmp_path / "qemu-system-test"
+    program.symlink_to("/bin/sleep")
+    with Reaper() as reaper, reaper.sweeping():
+        pid = orphan(str(program), daemon=True)
+        os.kill(pid, signal.SIGKILL)
+        assert gone(pid)
+
+
+def test_a_qemu_that_libvirt_waits_for_itself_is_left_to_it(tmp_path: Path) -> None:
+    """It is in our session; one that has the status must be the one who asked for it."""
+    program = tmp_path / "qemu-system-test"
+    program.symlink_to("/bin/false")
+    child = subprocess.Popen([program])
+    with Reaper() as reaper, reaper.sweeping():
+        time.sleep(0.3)
+    assert child.wait() == 1
 
 
 def test_other_peoples_children_are_left_to_them() -> None:
