@@ -26,6 +26,8 @@ from runtime.process.init import InitContext, plan_chroot, plan_init
 from runtime.rootfs.plan import masked_paths, plan_rootfs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from runtime.spec.container import ContainerSpec
 
 # The cgroup namespace comes later, once the child is in its group.
@@ -68,11 +70,10 @@ class Launcher:
         """Answer requests and reap until the client closes its end; then remove everything."""
         try:
             while True:
-                for fd, _ in self._epoll.poll():
-                    if fd == self._channel.fileno():
-                        self._answer()
-                    elif fd in self._by_pidfd:  # not removed by an answer just given
-                        self._reap(self._by_pidfd[fd])
+                ready = [fd for fd, _ in self._epoll.poll()]
+                self._reap_ready(ready)
+                if self._channel.fileno() in ready:
+                    self._answer()
         except EOFError:
             pass
         finally:
@@ -115,7 +116,7 @@ class Launcher:
 
     def _query(self, name: str) -> messages.Reply:
         supervised = self._known(name)
-        self._reap(supervised, os.WNOHANG)  # the asker may have seen the end before we have
+        self._reap(supervised)  # the asker may have seen the end before we have
         return messages.Status(supervised.pid, supervised.exit_status)
 
     def _launch(self, spec: ContainerSpec) -> messages.Reply:
@@ -176,11 +177,16 @@ class Launcher:
                 signal.pidfd_send_signal(supervised.pidfd, request.signal)
         return messages.Done()
 
-    def _reap(self, supervised: Supervised, options: int = 0) -> None:
-        """Collect the exit status of a process that has ended, or (without WNOHANG) is about to."""
+    def _reap_ready(self, ready: Iterable[int]) -> None:
+        for fd in ready:
+            if fd in self._by_pidfd:
+                self._reap(self._by_pidfd[fd])
+
+    def _reap(self, supervised: Supervised) -> None:
+        """Collect the exit status of a process if it has ended."""
         if supervised.exit_status is not None:
             return
-        result = os.waitid(os.P_PIDFD, supervised.pidfd, os.WEXITED | options)
+        result = os.waitid(os.P_PIDFD, supervised.pidfd, os.WEXITED | os.WNOHANG)
         if result is None:
             return
         supervised.exit_status = result.si_status + (0 if result.si_code == os.CLD_EXITED else 128)
@@ -195,7 +201,10 @@ class Launcher:
         if supervised.exit_status is None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(supervised.pidfd, signal.SIGKILL)
-            self._reap(supervised)
+            # A first process ends only after all others of its pid namespace were reaped (pid_namespaces(7)), and those
+            # that were executed in the container are our children, not its.
+            while supervised.exit_status is None:
+                self._reap_ready([fd for fd, _ in self._epoll.poll()])
         if supervised.cgroup is not None:
             supervised.cgroup.remove()
         if supervised.directory is not None:

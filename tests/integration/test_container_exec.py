@@ -112,3 +112,17 @@ def test_the_first_process_takes_it_along(ground: Ground) -> None:
         ground.launcher.remove("along")
     assert os.read(out, 1) == b""
     os.close(out)
+
+
+def test_a_container_is_removed_while_it_runs_there(ground: Ground) -> None:
+    (out, out_write) = os.pipe()
+    spec = ground.spec(ground.process("sleep", "1000"))
+    ground.launcher.launch(spec)
+    ground.launcher.execute(spec.id, "lasting", ground.process("sleep", "1000"), out_write, out_write)
+    os.close(out_write)
+    ground.launcher.remove(spec.id)
+    assert ground.launcher.wait("lasting", 10) == 137
+    ground.launcher.remove("lasting")
+    assert os.read(out, 1) == b""
+    os.close(out)
+    assert ground.leftovers() == []
