@@ -114,6 +114,11 @@ class Launcher:
         except KeyError:
             raise clone.LaunchError(f"find {name}: no process of this name") from None
 
+    def _check_unused(self, name: str) -> None:
+        """Whatever is started under a name that is taken would leave nobody to remove the other."""
+        if name in self._processes:
+            raise clone.LaunchError(f"start {name}: the name is taken")
+
     def _query(self, name: str) -> messages.Reply:
         supervised = self._known(name)
         self._reap(supervised)  # the asker may have seen the end before we have
@@ -122,6 +127,7 @@ class Launcher:
     def _launch(self, spec: ContainerSpec) -> messages.Reply:
         if self._hierarchy is None:
             return messages.Refused("launch a container: this launcher was started for plain processes")
+        self._check_unused(spec.id)
         cgroup = Cgroup(self._hierarchy, spec.cgroup)
         with contextlib.ExitStack() as undo:
             os.mkdir(spec.directory, 0o700)
@@ -152,6 +158,7 @@ class Launcher:
             return clone.spawn(plan_init(context), _NAMESPACES, entrance[0] if unified else None)
 
     def _spawn(self, request: messages.Spawn) -> messages.Reply:
+        self._check_unused(request.id)
         with contextlib.ExitStack() as stack:
             log = _open_log(stack, request.log_path)
             child = clone.spawn(plan_chroot(request, self._null_fd, log, self._bounding_set))
@@ -161,6 +168,7 @@ class Launcher:
         target = self._known(request.id)
         if target.cgroup is None or target.exit_status is not None:
             return messages.Refused(f"execute in {request.id}: not a running container")
+        self._check_unused(request.exec_id)
         child = enter(target.pidfd, target.cgroup, request.process, (self._null_fd, fds[0], fds[1]), self._bounding_set)
         return self._supervise(request.exec_id, Supervised(child.pid, child.pidfd))
 
