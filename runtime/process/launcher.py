@@ -26,7 +26,7 @@ from runtime.process.init import InitContext, plan_chroot, plan_init
 from runtime.rootfs.plan import masked_paths, plan_rootfs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from runtime.spec.container import ContainerSpec
 
@@ -130,10 +130,10 @@ class Launcher:
         self._check_unused(spec.id)
         cgroup = Cgroup(self._hierarchy, spec.cgroup)
         with contextlib.ExitStack() as undo:
-            os.mkdir(spec.directory, 0o700)
+            _make_directory(spec.directory, 0o700)
             undo.callback(shutil.rmtree, spec.directory, ignore_errors=True)
-            os.mkdir(spec.rootfs.upper, 0o755)  # its mode is that of the container's /
-            os.mkdir(spec.rootfs.work, 0o700)
+            _make_directory(spec.rootfs.upper, 0o755)  # its mode is that of the container's /
+            _make_directory(spec.rootfs.work, 0o700)
             cgroup.create(spec.resources)
             undo.callback(cgroup.remove)
             child = self._clone(spec, cgroup)
@@ -220,8 +220,14 @@ class Launcher:
         del self._processes[name]
 
 
+def _make_directory(path: str, mode: int) -> None:
+    with _doing(f"make directory {path}"):
+        os.mkdir(path, mode)
+
+
 def _open_log(stack: contextlib.ExitStack, path: str) -> int:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with _doing(f"open log {path}"):
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     stack.callback(os.close, fd)
     return fd
 
@@ -230,6 +236,14 @@ def _open_netlink(stack: contextlib.ExitStack) -> int:
     """A route socket of the host's namespace, for the child to take along into its own."""
     netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
     return stack.enter_context(netlink).fileno()
+
+
+@contextlib.contextmanager
+def _doing(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise clone.LaunchError(f"{what}: {os.strerror(error.errno or 0).lower()}") from error
 
 
 def main() -> None:
