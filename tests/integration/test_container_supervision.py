@@ -146,3 +146,23 @@ def test_the_running_launcher_maps_no_heavy_library(ground: Ground) -> None:
     assert "_ctypes" in maps
     heavy = ("_ssl", "numpy", "pandas", "libvirt", "msgspec", "_asyncio", "sqlite")
     assert [name for name in heavy if name in maps] == []
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(
+    ("size_bytes", "outcome"),
+    [(100_000, "launched"), (140_000, "refused"), (190_000, "refused"), (1 << 20, "refused")],
+)
+def test_a_request_that_is_too_long_is_refused_and_harms_nobody(ground: Ground, size_bytes: int, outcome: str) -> None:
+    with ground.running() as (bystander, pid):
+        env = tuple(f"A{number}={'x' * 1000}" for number in range(size_bytes // 1000))
+        spec = ground.spec(ground.process("true", env=("PATH=/bin", *env)))
+        if outcome == "launched":
+            ground.launcher.launch(spec)
+            assert ground.launcher.wait(spec.id, 10) == 0
+        else:
+            with pytest.raises(LauncherError, match=r"^ask the launcher: a request of \d+ bytes is longer than \d+$"):
+                ground.launcher.launch(spec)
+        ground.launcher.remove(spec.id)
+        assert ground.launcher.exit_status(bystander.id) is None
+        assert alive(pid)
