@@ -122,7 +122,7 @@ class Launcher:
             try:
                 messages.send(self._channel, request, fds)
                 reply, _ = messages.receive(self._channel)
-            except messages.MessageTooLong as error:
+            except messages.MessageError as error:
                 raise LauncherError(f"ask the launcher: {error}") from error
             except (OSError, EOFError) as error:
                 raise LauncherError(f"ask the launcher (pid {self.pid}): it has gone") from error

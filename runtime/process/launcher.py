@@ -87,6 +87,8 @@ class Launcher:
             reply = self._handle(request, fds)
         except (OSError, CgroupError, clone.LaunchError) as error:
             reply = messages.Refused(str(error))
+        except Exception as error:  # noqa: BLE001 - one request that makes no sense must not end all containers
+            reply = messages.Refused(f"{type(request).__name__.lower()}: {error}")
         finally:
             for fd in fds:
                 os.close(fd)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 _MESSAGE_BYTES = 1 << 17
 
 
-class MessageTooLong(Exception):  # noqa: N818 - says what is the matter
-    """The other end would get it cut off."""
+class MessageError(Exception):
+    """A message that the other end would get cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +101,10 @@ Reply = Started | Status | Done | Refused
 
 
 def send(channel: socket.socket, message: Request | Reply, fds: tuple[int, ...] = ()) -> None:
-    """Send one message, whole; raises `MessageTooLong`."""
+    """Send one message, whole; raises `MessageError`."""
     data = pickle.dumps(message)
     if len(data) > _MESSAGE_BYTES:
-        raise MessageTooLong(f"a request of {len(data)} bytes is longer than {_MESSAGE_BYTES}")
+        raise MessageError(f"a request of {len(data)} bytes is longer than {_MESSAGE_BYTES}")
     socket.send_fds(channel, [data], fds)
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -166,3 +166,17 @@ def test_a_request_that_is_too_long_is_refused_and_harms_nobody(ground: Ground, 
         ground.launcher.remove(spec.id)
         assert ground.launcher.exit_status(bystander.id) is None
         assert alive(pid)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(
+    "changes", [{"argv": ()}, {"groups": (1 << 40,)}, {"uid": 1 << 70}, {"env": ("A=\udcff\ud800",)}]
+)
+def test_a_request_that_makes_no_sense_is_refused_and_harms_nobody(ground: Ground, changes: dict[str, Any]) -> None:
+    with ground.running() as (bystander, _):
+        spec = ground.spec(ground.process("true"))
+        for name, value in changes.items():
+            object.__setattr__(spec.process, name, value)
+        with pytest.raises(LauncherError, match=r"^(?!.*gone)[a-z]"):
+            ground.launcher.launch(spec)
+        assert ground.launcher.exit_status(bystander.id) is None
