@@ -121,7 +121,7 @@ def remove_directory(directory: str) -> None:
             return
         except OSError as error:
             if error.errno != errno.EBUSY or time.monotonic() > deadline:
-                raise CgroupError(f"remove cgroup {directory}: {os.strerror(error.errno or 0)}") from error
+                raise CgroupError(f"remove cgroup {directory}: {os.strerror(error.errno or 0).lower()}") from error
             time.sleep(0.001)
         else:
             return
@@ -132,7 +132,7 @@ def _doing(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CgroupError(f"{what}: {os.strerror(error.errno or 0)}") from error
+        raise CgroupError(f"{what}: {os.strerror(error.errno or 0).lower()}") from error
 
 
 def _read(path: str) -> str:

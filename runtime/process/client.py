@@ -124,6 +124,8 @@ class Launcher:
             try:
                 messages.send(self._channel, request, fds)
                 reply, _ = messages.receive(self._channel)
+            except messages.MessageError as error:
+                raise LauncherError(f"ask the launcher: {error}") from error
             except (OSError, EOFError) as error:
                 raise LauncherError(f"ask the launcher (pid {self.pid}): it has gone") from error
         if isinstance(reply, messages.Refused):

@@ -26,6 +26,8 @@ from runtime.process.init import InitContext, plan_chroot, plan_init
 from runtime.rootfs.plan import masked_paths, plan_rootfs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from runtime.spec.container import ContainerSpec
 
 # The cgroup namespace comes later, once the child is in its group.
@@ -68,11 +70,10 @@ class Launcher:
         """Answer requests and reap until the client closes its end; then remove everything."""
         try:
             while True:
-                for fd, _ in self._epoll.poll():
-                    if fd == self._channel.fileno():
-                        self._answer()
-                    elif fd in self._by_pidfd:  # not removed by an answer just given
-                        self._reap(self._by_pidfd[fd])
+                ready = [fd for fd, _ in self._epoll.poll()]
+                self._reap_ready(ready)
+                if self._channel.fileno() in ready:
+                    self._answer()
         except EOFError:
             pass
         finally:
@@ -86,6 +87,8 @@ class Launcher:
             reply = self._handle(request, fds)
         except (OSError, CgroupError, clone.LaunchError) as error:
             reply = messages.Refused(str(error))
+        except Exception as error:  # noqa: BLE001 - one request that makes no sense must not end all containers
+            reply = messages.Refused(f"{type(request).__name__.lower()}: {error}")
         finally:
             for fd in fds:
                 os.close(fd)
@@ -113,20 +116,26 @@ class Launcher:
         except KeyError:
             raise clone.LaunchError(f"find {name}: no process of this name") from None
 
+    def _check_unused(self, name: str) -> None:
+        """Whatever is started under a name that is taken would leave nobody to remove the other."""
+        if name in self._processes:
+            raise clone.LaunchError(f"start {name}: the name is taken")
+
     def _query(self, name: str) -> messages.Reply:
         supervised = self._known(name)
-        self._reap(supervised, os.WNOHANG)  # the asker may have seen the end before we have
+        self._reap(supervised)  # the asker may have seen the end before we have
         return messages.Status(supervised.pid, supervised.exit_status)
 
     def _launch(self, spec: ContainerSpec) -> messages.Reply:
         if self._hierarchy is None:
             return messages.Refused("launch a container: this launcher was started for plain processes")
+        self._check_unused(spec.id)
         cgroup = Cgroup(self._hierarchy, spec.cgroup)
         with contextlib.ExitStack() as undo:
-            os.mkdir(spec.directory, 0o700)
+            _make_directory(spec.directory, 0o700)
             undo.callback(shutil.rmtree, spec.directory, ignore_errors=True)
-            os.mkdir(spec.rootfs.upper, 0o755)  # its mode is that of the container's /
-            os.mkdir(spec.rootfs.work, 0o700)
+            _make_directory(spec.rootfs.upper, 0o755)  # its mode is that of the container's /
+            _make_directory(spec.rootfs.work, 0o700)
             cgroup.create(spec.resources)
             undo.callback(cgroup.remove)
             child = self._clone(spec, cgroup)
@@ -151,6 +160,7 @@ class Launcher:
             return clone.spawn(plan_init(context), _NAMESPACES, entrance[0] if unified else None)
 
     def _spawn(self, request: messages.Spawn) -> messages.Reply:
+        self._check_unused(request.id)
         with contextlib.ExitStack() as stack:
             log = _open_log(stack, request.log_path)
             child = clone.spawn(plan_chroot(request, self._null_fd, log, self._bounding_set))
@@ -160,6 +170,7 @@ class Launcher:
         target = self._known(request.id)
         if target.cgroup is None or target.exit_status is not None:
             return messages.Refused(f"execute in {request.id}: not a running container")
+        self._check_unused(request.exec_id)
         child = enter(target.pidfd, target.cgroup, request.process, (self._null_fd, fds[0], fds[1]), self._bounding_set)
         return self._supervise(request.exec_id, Supervised(child.pid, child.pidfd))
 
@@ -176,11 +187,16 @@ class Launcher:
                 signal.pidfd_send_signal(supervised.pidfd, request.signal)
         return messages.Done()
 
-    def _reap(self, supervised: Supervised, options: int = 0) -> None:
-        """Collect the exit status of a process that has ended, or (without WNOHANG) is about to."""
+    def _reap_ready(self, ready: Iterable[int]) -> None:
+        for fd in ready:
+            if fd in self._by_pidfd:
+                self._reap(self._by_pidfd[fd])
+
+    def _reap(self, supervised: Supervised) -> None:
+        """Collect the exit status of a process if it has ended."""
         if supervised.exit_status is not None:
             return
-        result = os.waitid(os.P_PIDFD, supervised.pidfd, os.WEXITED | options)
+        result = os.waitid(os.P_PIDFD, supervised.pidfd, os.WEXITED | os.WNOHANG)
         if result is None:
             return
         supervised.exit_status = result.si_status + (0 if result.si_code == os.CLD_EXITED else 128)
@@ -195,7 +211,10 @@ class Launcher:
         if supervised.exit_status is None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(supervised.pidfd, signal.SIGKILL)
-            self._reap(supervised)
+            # A first process ends only after all others of its pid namespace were reaped (pid_namespaces(7)), and those
+            # that were executed in the container are our children, not its.
+            while supervised.exit_status is None:
+                self._reap_ready([fd for fd, _ in self._epoll.poll()])
         if supervised.cgroup is not None:
             supervised.cgroup.remove()
         if supervised.directory is not None:
@@ -203,8 +222,14 @@ class Launcher:
         del self._processes[name]
 
 
+def _make_directory(path: str, mode: int) -> None:
+    with _doing(f"make directory {path}"):
+        os.mkdir(path, mode)
+
+
 def _open_log(stack: contextlib.ExitStack, path: str) -> int:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with _doing(f"open log {path}"):
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     stack.callback(os.close, fd)
     return fd
 
@@ -213,6 +238,14 @@ def _open_netlink(stack: contextlib.ExitStack) -> int:
     """A route socket of the host's namespace, for the child to take along into its own."""
     netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
     return stack.enter_context(netlink).fileno()
+
+
+@contextlib.contextmanager
+def _doing(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise clone.LaunchError(f"{what}: {os.strerror(error.errno or 0).lower()}") from error
 
 
 def main() -> None:

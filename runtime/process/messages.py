@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _MESSAGE_BYTES = 1 << 17
 
 
+class MessageError(Exception):
+    """A message that the other end would get cut off."""
+
+
 @dataclass(frozen=True, slots=True)
 class Launch:
     """Make a container and start it. Reply: `Started`."""
@@ -97,8 +101,11 @@ Reply = Started | Status | Done | Refused
 
 
 def send(channel: socket.socket, message: Request | Reply, fds: tuple[int, ...] = ()) -> None:
-    """Send one message, whole."""
-    socket.send_fds(channel, [pickle.dumps(message)], fds)
+    """Send one message, whole; raises `MessageError`."""
+    data = pickle.dumps(message)
+    if len(data) > _MESSAGE_BYTES:
+        raise MessageError(f"a request of {len(data)} bytes is longer than {_MESSAGE_BYTES}")
+    socket.send_fds(channel, [data], fds)
 
 
 def receive(channel: socket.socket) -> tuple[Any, list[int]]:
