@@ -77,13 +77,12 @@ def command(**options: Any) -> int:  # noqa: ANN401 - click's own
     network = RunNetwork(run_id, max(request.counts["container"], request.counts["vm"]))
     experiment = Density(request, context, _drivers(context, request, network), (network,))
     try:
-        prepared = experiment.preflight()
         if options["dry_run"]:
-            _show(prepared)
+            _show(experiment.preflight())
             return Exit.DONE
         run_dir = options["output"] or Path("runs", run_id)
         with make_progress(quiet=options["quiet"] or options["as_json"]) as progress:
-            _run(experiment, prepared, run_dir, progress)
+            _run(experiment, run_dir, progress)
             progress.phase("writing the report")
             report = _write_report(run_dir)
     except HostCannot as error:
@@ -163,9 +162,9 @@ def _drivers(context: RunContext, request: Request, network: RunNetwork) -> Mapp
     return drivers
 
 
-def _run(experiment: Density, prepared: Prepared, run_dir: Path, progress: Any) -> None:  # noqa: ANN401
+def _run(experiment: Density, run_dir: Path, progress: Any) -> None:  # noqa: ANN401
     try:
-        experiment.run(prepared, run_dir, progress)
+        experiment.run(run_dir, progress)
     except Interrupted:
         raise CommandError(f"interrupted; taken down, results so far are in {run_dir}", Exit.INTERRUPTED) from None
     except Busy as error:

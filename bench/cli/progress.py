@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -103,5 +104,5 @@ class LiveProgress:
 
 def make_progress(*, quiet: bool) -> LineProgress | LiveProgress:
     """The live display on a terminal that can draw it."""
-    terminal = click.get_text_stream("stderr").isatty() and not quiet
+    terminal = sys.stderr.isatty() and not quiet
     return LiveProgress() if terminal else LineProgress()
