@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import threading
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from bench.drivers import resources
 from bench.drivers.launched import LaunchedInstance
@@ -189,7 +190,7 @@ class ContainerInstance(LaunchedInstance):
         next_state(self.state, Verb.EXEC)
         self._execs += 1
         exec_name = f"{self.name}/exec{self._execs}"
-        process = Process(**{**_fields(self._process), "argv": tuple(argv)})
+        process = dataclasses.replace(self._process, argv=tuple(argv))
         with ExitStack() as stack:
             outputs = [stack.enter_context(_Pipe()) for _ in range(2)]
             try:
@@ -214,14 +215,10 @@ class ContainerInstance(LaunchedInstance):
         return Cgroup(self._driver.hierarchy, self._spec.cgroup)
 
 
-def _fields(process: Process) -> dict[str, object]:
-    return {name: getattr(process, name) for name in Process.__slots__}
-
-
 class _Pipe:
     """A pipe whose reading end is emptied by a thread, so that a command that writes much cannot block."""
 
-    def __enter__(self) -> _Pipe:
+    def __enter__(self) -> Self:
         self.read_end, self.write_end = os.pipe()
         self._chunks: list[bytes] = []
         self._thread = threading.Thread(target=self._read)

@@ -31,7 +31,7 @@ from bench.workload import (
 from runtime.container.user import resolve_user
 from runtime.image.flatten import flatten
 from runtime.image.store import ImageStore
-from runtime.process.client import EVERY_CAPABILITY, Launcher, LauncherError
+from runtime.process.client import EVERY_CAPABILITY, Launcher
 from runtime.spec.container import Process
 
 if TYPE_CHECKING:
