@@ -16,7 +16,9 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
+
+from bench.workload import HostCannot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,8 +89,7 @@ def new_run_id() -> str:
 @contextmanager
 def host_lock(roots: Roots) -> Iterator[None]:
     """Hold the host, or raise `Busy` naming who does."""
-    roots.data.mkdir(parents=True, exist_ok=True)
-    with roots.lock.open("a+", encoding="utf-8") as lock:
+    with _open_lock(roots) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -101,6 +102,16 @@ def host_lock(roots: Roots) -> Iterator[None]:
             yield
         finally:
             lock.truncate(0)
+
+
+def _open_lock(roots: Roots) -> TextIO:
+    try:
+        roots.data.mkdir(parents=True, exist_ok=True)
+        return roots.lock.open("a+", encoding="utf-8")
+    except PermissionError as error:
+        raise HostCannot(f"hold the host by {roots.lock}: needs root", "run it again as root, or with sudo") from error
+    except OSError as error:
+        raise HostCannot(f"hold the host by {roots.lock}: {error.strerror}", f"make {roots.data} writable") from error
 
 
 def killed_runs(roots: Roots) -> tuple[str, ...]:

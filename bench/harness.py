@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _NS_PER_MS = 1_000_000
 _RECHECK_S = 10.0
+# So long an answer may be outstanding before the instance's state is asked for, which takes time itself.
+_LOOK_S = 1.0
 
 
 Shield = Callable[[], AbstractContextManager[None]]
@@ -68,14 +70,33 @@ class Launched:
     answer: Answer | None = None
     problem: str = ""
 
-    def await_answer(self) -> None:
-        """Wait for the probe's verdict, if it was ever set on this instance."""
-        if self.watch is not None:
-            try:
-                self.answer = self.watch.result()
-                self.problem = self.answer.problem
-            except CancelledError:
-                self.problem = "interrupted"
+    def note_answer(self) -> None:
+        """Take over the verdict of the probe, which has ended or was called off."""
+        if self.watch is None:
+            return
+        try:
+            self.answer = self.watch.result()
+            self.problem = self.answer.problem
+        except CancelledError:
+            self.problem = self.problem or "interrupted"
+
+    def give_up_if_ended(self) -> None:
+        """Call the probe off if there is nobody left to answer it."""
+        if self.watch is None or self.instance is None:
+            return
+        if self.instance.state is not State.RUNNING and not self.watch.done():
+            self.problem = "ended before it answered"
+            self.watch.cancel()
+
+
+def await_answers(batch: Sequence[Launched]) -> None:
+    """Wait for the probe's verdict on each; now and then see whether those that are silent still run at all."""
+    watches = [one.watch for one in batch if one.watch is not None]
+    while wait(watches, timeout=_LOOK_S).not_done:
+        for one in batch:
+            one.give_up_if_ended()
+    for one in batch:
+        one.note_answer()
 
 
 class Harness:
@@ -147,8 +168,7 @@ class Ramp:
         futures = [self._pool.submit(self._launch, launched) for launched in batch]
         for future in futures:
             future.result()
-        for one in batch:
-            one.await_answer()
+        await_answers(batch)
         answered = [one.answer.answered_at_ns for one in batch if one.answer and one.answer.answered_at_ns]
         self._writer.samples(*(sample for one in batch for sample in self._startup_samples(one)))
         self._progress.running(len(self._launched), self._failed())
@@ -165,7 +185,7 @@ class Ramp:
             if self._stopping:
                 one.watch.cancel()
             elif self._driver.pace.until_answer:
-                one.await_answer()
+                await_answers((one,))
         except WorkloadError as error:
             one.problem = str(error)
 
@@ -200,7 +220,11 @@ class Ramp:
     def _read_instances(self) -> None:
         self._progress.phase("reading every instance")
         for one in self._alive():
-            stats = one.stats()
+            try:
+                stats = one.stats()
+            except WorkloadError as error:  # it has ended since it was asked for its state
+                self._writer.event("instance_not_read", block=self._block, instance=one.name, reason=str(error))
+                continue
             values = {
                 "pss": stats.pss_bytes,
                 "rss": stats.rss_bytes,

@@ -24,6 +24,7 @@ class Interrupts:
         self._pending = False
         self._raised = False
         self._shields = 0
+        self._held = False
 
     def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
@@ -45,11 +46,25 @@ class Interrupts:
             self._shields -= 1
         self._raise_pending()
 
+    @property
+    def pending(self) -> bool:
+        """Whether a signal waits to be raised."""
+        return self._pending and not self._raised
+
+    def hold(self) -> None:
+        """Like a shield that is never left: from now on signals are only remembered. Idempotent."""
+        self._held = True
+
+    def release(self) -> None:
+        """Raise what was remembered since `hold`, if that was the first signal of all."""
+        self._held = False
+        self._raise_pending()
+
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._pending = True
         self._raise_pending()
 
     def _raise_pending(self) -> None:
-        if self._pending and not self._raised and not self._shields:
+        if self._pending and not self._raised and not self._shields and not self._held:
             self._raised = True
             raise Interrupted

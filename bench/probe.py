@@ -70,29 +70,37 @@ async def _cancel_others() -> None:
 async def first_answer(endpoint: Endpoint, timeout_s: float) -> Answer:
     """Ask until the first complete success, or until ``timeout_s`` has passed."""
     deadline = time.monotonic() + timeout_s
-    attempts, problem = 0, "never asked"
+    attempts, problem = 0, ""
     while time.monotonic() < deadline:
         attempts += 1
         try:
-            await ask(endpoint)
+            async with asyncio.timeout(deadline - time.monotonic()):
+                await ask(endpoint)
         except TimeoutError:
-            problem = "no connection"
+            problem = problem or "no answer in time"
         except (OSError, BadAnswer) as error:
             problem = str(error)
             await asyncio.sleep(RETRY_S)
         else:
             return Answer(time.monotonic_ns(), attempts)
-    return Answer(None, attempts, problem)
+    return Answer(None, attempts, problem or "never asked")
 
 
 async def ask(endpoint: Endpoint) -> None:
     """One request over one new connection; raises `TimeoutError`, `OSError` or `BadAnswer`."""
-    async with asyncio.timeout(CONNECT_S):
-        reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+    except TimeoutError:
+        raise BadAnswer("nobody accepts a connection") from None
     try:
         writer.write(f"GET {endpoint.path} HTTP/1.0\r\nHost: {endpoint.host}\r\n\r\n".encode())
-        async with asyncio.timeout(_ANSWER_S):
-            check_answer(await reader.read(-1))
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                answer = await reader.read(-1)
+        except TimeoutError:
+            raise BadAnswer(f"connected, but not answered within {_ANSWER_S:g} s") from None
+        check_answer(answer)
     finally:
         writer.close()
 
@@ -104,5 +112,12 @@ def check_answer(answer: bytes) -> None:
     if not separator or len(status) < 2 or not status[0].startswith(b"HTTP/1.") or status[1][:1] not in (b"2", b"3"):
         raise BadAnswer(f"answered {answer[:60]!r}")
     for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:") and len(body) < int(line.split(b":")[1]):
-            raise BadAnswer(f"answer cut short after {len(body)} bytes")
+        if line.startswith(b"content-length:"):
+            _check_length(len(body), line.split(b":")[1].strip())
+
+
+def _check_length(received: int, promised: bytes) -> None:
+    if not promised.isdigit():
+        raise BadAnswer(f"answered a length of {promised[:20]!r}")
+    if received < int(promised):
+        raise BadAnswer(f"answer cut short after {received} bytes")

@@ -18,13 +18,16 @@ import csv
 import io
 import json
 import os
+import shutil
 import time
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -181,14 +184,15 @@ class RunWriter:
     def __init__(self, run_dir: Path, manifest: Manifest) -> None:
         self.run_dir = run_dir
         self.manifest = manifest
-        try:
-            run_dir.mkdir(parents=True)
-            self._samples = (run_dir / "samples.csv").open("a", encoding="utf-8", newline="")
-            self._events = (run_dir / "events.jsonl").open("a", encoding="utf-8")
+        with ExitStack() as undo:
+            with _naming(run_dir):
+                run_dir.mkdir(parents=True)
+            undo.callback(shutil.rmtree, run_dir, ignore_errors=True)
+            self._samples = undo.enter_context(_open_to_append(run_dir / "samples.csv"))
+            self._events = undo.enter_context(_open_to_append(run_dir / "events.jsonl"))
             self._append(self._samples, ",".join(SAMPLE_COLUMNS) + "\n")
             self._write_manifest()
-        except OSError as error:
-            raise ResultsError(f"write run directory {run_dir}: {error.strerror}") from error
+            undo.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -217,9 +221,10 @@ class RunWriter:
 
     def log(self, instance: str, content: bytes) -> None:
         """Keep what an instance that failed has written."""
-        logs = self.run_dir / "logs"
-        logs.mkdir(exist_ok=True)
-        (logs / f"{instance}.log").write_bytes(content)
+        path = self.run_dir / "logs" / f"{instance}.log"
+        with _naming(path):
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
 
     def update(self, **changes: Any) -> None:
         """Replace fields of the manifest and rewrite it."""
@@ -227,21 +232,37 @@ class RunWriter:
         self._write_manifest()
 
     @staticmethod
-    def _append(file: io.TextIOBase, text: str) -> None:
-        try:
-            file.write(text)
-            file.flush()
-        except OSError as error:
-            raise ResultsError(f"write {getattr(file, 'name', 'results')}: {error.strerror}") from error
+    def _append(file: io.FileIO, text: str) -> None:
+        """Unbuffered, so that nothing is left to be written at the end; what did not fit as a whole is taken back."""
+        content = memoryview(text.encode())
+        before = os.fstat(file.fileno()).st_size
+        with _naming(file.name), ExitStack() as undo:
+            undo.callback(file.truncate, before)
+            while content:
+                content = content[file.write(content) :]
+            undo.pop_all()
 
     def _write_manifest(self) -> None:
         path = self.run_dir / "manifest.json"
         temporary = path.with_suffix(".json.new")
-        try:
+        with _naming(path), ExitStack() as undo:
+            undo.callback(temporary.unlink, missing_ok=True)
             with temporary.open("w", encoding="utf-8") as file:
                 json.dump(asdict(self.manifest), file, indent=1)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.rename(path)
-        except OSError as error:
-            raise ResultsError(f"write {path}: {error.strerror}") from error
+            undo.pop_all()
+
+
+def _open_to_append(path: Path) -> io.FileIO:
+    with _naming(path):
+        return path.open("ab", buffering=0)
+
+
+@contextmanager
+def _naming(path: object) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ResultsError(f"write {path}: {error.strerror}") from error

@@ -24,12 +24,19 @@ from bench.workload import HostCannot, WorkloadError, WorkloadSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bench.preflight import Check
     from bench.workload import Driver
     from runtime.image.store import Image
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _MINIMUM_BYTES = 64 << 20
+_MAXIMUM_BYTES = 1 << 50
+_MINIMUM_CPUS = 0.01
+_MAXIMUM_CPUS = 255  # of a virtual machine of QEMU's q35 without an interrupt remapper
+# What lies above is a slip of the hand, not a host that cannot; and the plan of a run is held in memory.
+_COUNT = click.IntRange(min=0, max=10**12)
+_BLOCKS = click.IntRange(min=1, max=1000)
 _PIDS = 256
 
 
@@ -43,22 +50,38 @@ class Size(click.ParamType[int]):
         match = _SIZE.fullmatch(str(value).strip())
         if match is None:
             self.fail(f"{value!r} is not a size such as 128MiB or 1g", param, ctx)
-        return int(float(match[1]) * _UNITS[match[2].lower()])
+        size = float(match[1]) * _UNITS[match[2].lower()]
+        if not _MINIMUM_BYTES <= size <= _MAXIMUM_BYTES:
+            self.fail(f"{value} is not between 64 MiB, in which a guest still boots, and 1 PiB", param, ctx)
+        return int(size)
+
+
+class Cpus(click.ParamType[float]):
+    """A number of processors, also a part of one."""
+
+    name = "cpus"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """As a finite number."""
+        cpus = click.FLOAT.convert(value, param, ctx)
+        if not _MINIMUM_CPUS <= cpus <= _MAXIMUM_CPUS:  # also false for nan
+            self.fail(f"{value} is not between {_MINIMUM_CPUS} and {_MAXIMUM_CPUS}", param, ctx)
+        return float(cpus)
 
 
 @click.command(name="density")
-@click.option("--containers", type=click.IntRange(min=0), default=200, show_default=True, help="How many containers.")
-@click.option("--vms", type=click.IntRange(min=0), default=10, show_default=True, help="How many virtual machines.")
+@click.option("--containers", type=_COUNT, default=200, show_default=True, help="How many containers.")
+@click.option("--vms", type=_COUNT, default=10, show_default=True, help="How many virtual machines.")
 @click.option(
     "--processes",
-    type=click.IntRange(min=0),
+    type=_COUNT,
     default=None,
     help="How many bare processes as a control.  [default: as many as containers]",
 )
-@click.option("-n", "--blocks", type=click.IntRange(min=1), default=1, show_default=True, help="Repeat so many times.")
+@click.option("-n", "--blocks", type=_BLOCKS, default=1, show_default=True, help="Repeat so many times.")
 @click.option("--image", default="website:1", show_default=True, help="Reference or digest of an image of the store.")
 @click.option("--memory", type=Size(), default="128MiB", show_default=True, help="Limit of a container, RAM of a VM.")
-@click.option("--cpus", type=click.FloatRange(min=0.01), default=1.0, show_default=True, help="Processors of each.")
+@click.option("--cpus", type=Cpus(), default=1.0, show_default=True, help="Processors of each.")
 @click.option("--seed", type=int, default=None, help="Decides the order of treatments.  [default: drawn, and stored]")
 @click.option("--output", type=click.Path(path_type=Path), default=None, help="Run directory.  [default: runs/ID]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
@@ -77,19 +100,20 @@ def command(**options: Any) -> int:
     network = RunNetwork(run_id, max(request.counts["container"], request.counts["vm"]))
     experiment = Density(request, context, _drivers(context, request, network), (network,))
     try:
-        prepared = experiment.preflight()
         if options["dry_run"]:
-            _show(prepared)
+            _show(experiment.preflight())
             return Exit.DONE
         run_dir = options["output"] or Path("runs", run_id)
         with make_progress(quiet=options["quiet"] or options["as_json"]) as progress:
-            _run(experiment, prepared, run_dir, progress)
+            _run(experiment, run_dir, progress)
             progress.phase("writing the report")
             report = _write_report(run_dir)
     except HostCannot as error:
         raise CommandError(str(error), Exit.HOST_CANNOT, error.hint) from error
     except WorkloadError as error:
         raise CommandError(str(error), Exit.HOST_CANNOT) from error
+    except ResultsError as error:
+        raise CommandError(str(error), Exit.HOST_CANNOT, "choose another place with --output") from error
     return _conclude(run_dir, report, as_json=options["as_json"])
 
 
@@ -101,8 +125,6 @@ def _request(roots: Roots, **options: Any) -> Request:
     }
     if not any(counts.values()):
         raise click.UsageError("nothing to launch: --containers, --vms and --processes are all 0")
-    if options["memory"] < _MINIMUM_BYTES:
-        raise click.BadParameter("a guest does not boot in less than 64 MiB", param_hint="--memory")
     image = _resolve(roots, options["image"])
     spec = WorkloadSpec(image, options["memory"], options["cpus"], _PIDS, _port(image))
     seed = secrets.randbits(32) if options["seed"] is None else options["seed"]
@@ -120,10 +142,9 @@ def _resolve(roots: Roots, reference: str) -> Image:
     try:
         return store.resolve(reference)
     except ImageNotFound as error:
-        known = ", ".join(image.reference for image in store.images()) or "none yet"
-        raise CommandError(str(error), Exit.USAGE, f"use --image with one of the store's: {known}") from error
+        raise CommandError(str(error), Exit.USAGE, "bench density --image with one of these") from error
     except ImageError as error:
-        raise CommandError(str(error), Exit.USAGE) from error
+        raise CommandError(str(error), Exit.USAGE, "bench density --image NAME:TAG") from error
 
 
 def _made(make: Any) -> Image:
@@ -140,8 +161,12 @@ def _port(image: Image) -> int:
     """The one TCP port that the image exposes."""
     ports = [port.removesuffix("/tcp") for port in image.config.exposed_ports if not port.endswith("/udp")]
     if len(ports) != 1:
-        raise CommandError(f"find the port of {image.reference}: it exposes {len(ports)} TCP ports", Exit.USAGE)
-    return int(ports[0])
+        hint = "use an image that exposes the one TCP port on which it answers HTTP"
+        raise CommandError(f"find the port of {image.reference}: it exposes {len(ports)} TCP ports", Exit.USAGE, hint)
+    try:
+        return int(ports[0])
+    except ValueError as error:
+        raise CommandError(f"find the port of {image.reference}: {ports[0]} is not one port", Exit.USAGE) from error
 
 
 def _drivers(context: RunContext, request: Request, network: RunNetwork) -> Mapping[str, Driver]:
@@ -163,17 +188,15 @@ def _drivers(context: RunContext, request: Request, network: RunNetwork) -> Mapp
     return drivers
 
 
-def _run(experiment: Density, prepared: Prepared, run_dir: Path, progress: Any) -> None:
+def _run(experiment: Density, run_dir: Path, progress: Any) -> None:
     try:
-        experiment.run(prepared, run_dir, progress)
+        experiment.run(run_dir, progress)
     except Interrupted:
         raise CommandError(f"interrupted; taken down, results so far are in {run_dir}", Exit.INTERRUPTED) from None
     except Busy as error:
         raise CommandError(str(error), Exit.REFUSED, "wait for it to end: two would disturb each other") from error
     except LeftOver as error:
         raise CommandError(str(error), Exit.REFUSED, "bench clean") from error
-    except ResultsError as error:
-        raise CommandError(str(error), Exit.HOST_CANNOT, "choose another place with --output") from error
 
 
 def _write_report(run_dir: Path) -> Path:
@@ -209,13 +232,15 @@ def _show(prepared: Prepared) -> None:
         parts = (f"{counts[name].count} x {name} (memory at N = {_steps(counts[name].steps)})" for name in order)
         click.echo(f"block {block + 1}: {', '.join(parts)}")
     for check in prepared.checks:
-        click.echo(f"  {describe(check)}; room for {readable(_capacity(check), 'instances')}")
+        click.echo(f"  {describe(check)}; {_room(check)}")
 
 
 def _steps(steps: tuple[int, ...]) -> str:
     return ", ".join(map(str, steps))
 
 
-def _capacity(check: Any) -> float:
+def _room(check: Check) -> str:
     limit = check.limit
-    return (limit.available - limit.fixed) // limit.per_instance if limit.per_instance else float("inf")
+    if not limit.per_instance:
+        return "none is taken"
+    return f"room for {readable((limit.available - limit.fixed) // limit.per_instance, 'instances')}"

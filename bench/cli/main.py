@@ -61,9 +61,11 @@ def run(arguments: list[str]) -> int:
         return int(cli.main(arguments, prog_name="bench", standalone_mode=False) or 0)
     except click.exceptions.Exit as stop:
         return stop.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
+    except click.ClickException as error:
+        return _complain(_sentence(error), Exit(error.exit_code), _help_hint(error))
     except (click.Abort, KeyboardInterrupt):
         return _complain("interrupted", Exit.INTERRUPTED)
     except CommandError as error:
@@ -72,6 +74,17 @@ def run(arguments: list[str]) -> int:
         if os.environ.get("TARE_DEBUG"):
             traceback.print_exc()
         return _complain(f"{type(error).__name__}: {error}", Exit.BUG, "this is a bug; TARE_DEBUG=1 shows where")
+
+
+def _sentence(error: click.ClickException) -> str:
+    """Click's message in our form: one line, no capital, no full stop."""
+    message = " ".join(error.format_message().split()).removesuffix(".")
+    return message[:1].lower() + message[1:]
+
+
+def _help_hint(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{context.command_path if context else 'bench'} --help"
 
 
 def _complain(message: str, code: Exit, hint: str = "") -> int:

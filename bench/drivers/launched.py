@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bench.workload import Endpoint, State, Verb, WorkloadError, next_state
 from runtime.process.client import LauncherError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from runtime.process.client import Launcher
 
 _KILL_S = 10.0
+
+
+@contextmanager
+def _as_workload_errors(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except LauncherError as error:
+        raise WorkloadError(f"{doing}: {error}") from error
 
 
 class LaunchedInstance:
@@ -26,40 +37,41 @@ class LaunchedInstance:
     @property
     def state(self) -> State:
         """Asked of the launcher while it runs."""
-        if self._state is State.RUNNING and self._launcher.exit_status(self.name) is not None:
-            return State.STOPPED
+        with _as_workload_errors(f"ask for the state of {self.name}"):
+            if self._state is State.RUNNING and self._launcher.exit_status(self.name) is not None:
+                return State.STOPPED
         return self._state
 
     def start(self) -> None:
         """Returns when the process has executed."""
         following = next_state(self.state, Verb.START)
-        try:
+        with _as_workload_errors(f"start {self.name}"):
             self._launch()
-        except LauncherError as error:
-            raise WorkloadError(f"start {self.name}: {error}") from error
         self._state = following
 
     def stop(self, timeout_s: float = 10.0) -> None:
         """SIGTERM, and SIGKILL after ``timeout_s``."""
         following = next_state(self.state, Verb.STOP)
         if self._state is State.RUNNING:
-            if timeout_s > 0:
-                self._launcher.signal(self.name, signal.SIGTERM)
-                self._launcher.wait(self.name, timeout_s)
-            self._launcher.signal(self.name, signal.SIGKILL)
-            self._launcher.wait(self.name, _KILL_S)
+            with _as_workload_errors(f"stop {self.name}"):
+                self._end(timeout_s)
         self._state = following
 
     def remove(self) -> None:
         """Kill it if it runs, and release everything of it."""
         following = next_state(self.state, Verb.REMOVE)
         if self._state is not State.REMOVED:
-            try:
+            with _as_workload_errors(f"remove {self.name}"):
                 self._launcher.remove(self.name)
-            except LauncherError as error:
-                raise WorkloadError(f"remove {self.name}: {error}") from error
             self._release()
         self._state = following
+
+    def _end(self, timeout_s: float) -> None:
+        if timeout_s > 0:
+            self._launcher.signal(self.name, signal.SIGTERM)
+            self._launcher.wait(self.name, timeout_s)
+        self._launcher.signal(self.name, signal.SIGKILL)
+        self._launcher.wait(self.name, _KILL_S)
 
     def _launch(self) -> None:
         """Ask the launcher."""

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from bench.workload import HostCannot
-from runtime.network.addresses import AddressPool, InstanceAddress, bridges_for
+from runtime.network.addresses import BRIDGES, PORTS, AddressPool, InstanceAddress, bridges_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,8 @@ class RunNetwork:
         """Raise `HostCannot` if a name or an address that the bridges need is taken. Changes nothing."""
         from runtime.network import bridge
 
-        wanted = bridges_for(self.capacity)
+        # More than the range holds is for the preflight to refuse, beside the other limits.
+        wanted = bridges_for(min(self.capacity, PORTS * BRIDGES))
         taken = bridge.existing_links(tuple(one.name for one in wanted))
         if taken:
             ours = set(bridge.labelled_links())

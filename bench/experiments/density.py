@@ -12,7 +12,7 @@ from bench.context import RunContext, host_lock, refuse_leftovers, run_directori
 from bench.design import plan_experiment
 from bench.harness import Harness, Progress, Session
 from bench.host import host_facts, tool_version
-from bench.interrupts import Interrupted, Interrupts
+from bench.interrupts import Interrupts
 from bench.inventory import certify, take_inventory
 from bench.preflight import Check, refuse_impossible
 from bench.results import SCHEMA_VERSION, Limit, Manifest, Plan, RunWriter, WorkloadFacts
@@ -49,6 +49,18 @@ class Prepared:
     checks: tuple[Check, ...]
 
 
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended; what nobody says otherwise was interrupted."""
+
+    status: str = "interrupted"
+    reason: str | None = "interrupted by a signal"
+
+    def end(self, status: str, reason: str | None = None) -> None:
+        """So it ended."""
+        self.status, self.reason = status, reason
+
+
 class Shared(Protocol):
     """Something that several drivers use."""
 
@@ -83,31 +95,34 @@ class Density:
         refuse_impossible(checks)
         return Prepared(plan, tuple(check.limit for check in checks), checks)
 
-    def run(self, prepared: Prepared, run_dir: Path, progress: Progress) -> Manifest:
+    def run(self, run_dir: Path, progress: Progress) -> Manifest:
         """Carry the run out; the run directory is complete, with its certificate, however it ends.
 
-        Returns the manifest of a complete run, and raises what broke off any other.
+        The host is claimed before the preflight: what another run holds just now, or a killed one left, would be
+        taken for a host that cannot. Returns the manifest of a complete run, and raises what broke off any other.
         """
         started = time.monotonic()
         with ExitStack() as stack:
             stack.enter_context(host_lock(self._context.roots))
             refuse_leftovers(self._context.roots)
+            prepared = self.preflight()
             before = take_inventory(self._context.roots)
-            writer = stack.enter_context(RunWriter(run_dir, self._manifest(prepared)))
             interrupts = stack.enter_context(Interrupts())
-            outcome: dict[str, str | None] = {"status": "failed", "reason": None}
-            stack.callback(self._finish, writer, before, outcome, started)
-            stack.enter_context(run_directories(self._context))
-            stack.callback(self._close, interrupts, progress)
+            outcome = Outcome()
+            with interrupts.shield():
+                writer = stack.enter_context(RunWriter(run_dir, self._manifest(prepared)))
+                stack.callback(self._finish, writer, before, outcome, started)
             try:
+                stack.enter_context(run_directories(self._context))
+                stack.callback(self._close, progress, outcome, interrupts)
                 self._measure(prepared.plan, writer, progress, interrupts)
-                outcome["status"] = "complete"
-            except Interrupted:
-                outcome.update(status="interrupted", reason="interrupted by a signal")
-                raise
+                outcome.end("complete")
             except Exception as error:
-                outcome["reason"] = str(error)
+                outcome.end("failed", str(error))
                 raise
+            finally:
+                interrupts.hold()  # on the way out nothing is broken off any more, whatever comes
+        interrupts.release()
         return writer.manifest
 
     def _measure(self, plan: Plan, writer: RunWriter, progress: Progress, interrupts: Interrupts) -> None:
@@ -117,17 +132,20 @@ class Density:
         writer.update(accelerator=self._accelerator(), host=host_facts(self._versions()))
         harness.run(plan)
 
-    def _close(self, interrupts: Interrupts, progress: Progress) -> None:
+    def _close(self, progress: Progress, outcome: Outcome, interrupts: Interrupts) -> None:
         progress.phase("taking everything down")
-        with interrupts.shield(), ExitStack() as stack:
+        with ExitStack() as stack:
             for resource in (*self._shared, *self._drivers.values()):
                 stack.callback(resource.close)
+        if interrupts.pending:
+            outcome.end("interrupted", "interrupted by a signal while everything was being taken down")
 
-    def _finish(self, writer: RunWriter, before: Inventory, outcome: dict[str, str | None], started: float) -> None:
+    def _finish(self, writer: RunWriter, before: Inventory, outcome: Outcome, started: float) -> None:
         """After everything has been released but the lock."""
         certificate = certify(before, lambda: take_inventory(self._context.roots))
         writer.update(
-            **outcome,
+            status=outcome.status,
+            reason=outcome.reason,
             certificate=certificate,
             finished_at=_now(),
             elapsed_s=round(time.monotonic() - started, 3),
