@@ -11,12 +11,11 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runtime.linux import constants, syscalls
-from runtime.process import interpreter
-from runtime.process.program import Program
+from runtime.linux import constants, interpreter, syscalls
+from runtime.linux.program import Program
 
 if TYPE_CHECKING:
-    from runtime.process.program import Call
+    from runtime.linux.program import Call
 
 
 class LaunchError(Exception):

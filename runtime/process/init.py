@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runtime.linux import capabilities, constants, seccomp
-from runtime.process.program import At, Call, Memory, Vector
+from runtime.linux.program import At, Call, Memory, Vector
 
 if TYPE_CHECKING:
     from runtime.process.messages import Spawn

@@ -1,6 +1,6 @@
 """The steps that turn an empty mount namespace into a container's root: data that says what it does, and how.
 
-Each is a few system calls (`runtime.process.program`), made inside the container's namespaces by a child in which
+Each is a few system calls (`runtime.linux.program`), made inside the container's namespaces by a child in which
 nothing of ours is executed.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from runtime.linux import constants
-from runtime.process.program import Call
+from runtime.linux.program import Call
 
 _AT_FDCWD = -100
 _EEXIST, _ENOENT = 17, 2

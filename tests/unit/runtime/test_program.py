@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from runtime.linux.program import At, Call, Memory, Program, Vector
 from runtime.process.clone import LaunchError, spawn
-from runtime.process.program import At, Call, Memory, Program, Vector
 
 _AT_FDCWD = -100
 _EEXIST = 17

@@ -1,7 +1,7 @@
 """A child's whole life as data: the system calls from clone to execve, in order, compiled to a table in memory.
 
 A table can be executed by a few instructions that need no interpreter, no stack and no library
-(`runtime.process.interpreter`). So the child may share the launcher's memory until it executes: nothing is copied,
+(`runtime.linux.interpreter`). So the child may share the launcher's memory until it executes: nothing is copied,
 no page is faulted, and no code of ours runs that a hostile image could lead astray.
 
 An entry is nine 64-bit words: number, six arguments, result, and the one errno that is no failure.

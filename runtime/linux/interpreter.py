@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from runtime.linux import constants, syscalls
 from runtime.linux.numbers import MACHINE
-from runtime.process.program import ALLOWED_WORD, CHECK, COPY, ENTRY_BYTES, RESULT_WORD
+from runtime.linux.program import ALLOWED_WORD, CHECK, COPY, ENTRY_BYTES, RESULT_WORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runtime.process.program import Program
+    from runtime.linux.program import Program
 
 _WORDS = ENTRY_BYTES // 8
 _FAILED = 127
