@@ -70,11 +70,6 @@ class Connection:
         return "qemu:///system" if self.kind == "system" else f"qemu:///embed?root={self.root}"
 
     @property
-    def qemu_version(self) -> str:
-        """``7.2.22``: libvirt counts in millions and thousands."""
-        return _dotted(self.handle.getVersion())
-
-    @property
     def libvirt_version(self) -> str:
         """The version of the driver, not of the Python binding."""
         return _dotted(self.handle.getLibVersion())
@@ -122,6 +117,8 @@ class Connection:
         libvirt = load_libvirt()
         try:
             self.handle.getDomainCapabilities(None, "x86_64", "q35", "qemu")
+            # Asks for the version by probing a QEMU, too: even that of another architecture, if there is one.
+            self.qemu_version = _dotted(self.handle.getVersion())
         except libvirt.libvirtError as error:
             if shutil.which(EMULATOR) is None:
                 raise HostLacks(f"no {EMULATOR} on this host", hint="install qemu-system-x86") from error
@@ -183,4 +180,5 @@ def _open_hint(uri: str) -> str:
 
 
 def _dotted(version: int) -> str:
+    """``7.2.22``: libvirt counts in millions and thousands."""
     return f"{version // 1_000_000}.{version // 1000 % 1000}.{version % 1000}"
