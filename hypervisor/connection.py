@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import grp
 import os
 import pwd
 import shutil
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
+from hypervisor.accelerator import KVM_DEVICE
 from hypervisor.binding import load_libvirt
 from hypervisor.embedded import EmbeddedRoot, machine_groups, remove_machine_groups
 from hypervisor.errors import DomainError, HostLacks
@@ -53,6 +53,8 @@ class Connection:
         self.root = run_directory / "libvirt"
         self.qemu_user = find_qemu_user()
         self._groups_before = machine_groups()
+        self.started: set[str] = set()
+        """The UUIDs of the domains that were started through this connection."""
         self._releases = contextlib.ExitStack()
         with contextlib.ExitStack() as opening:
             self._open(opening, data_root)
@@ -68,11 +70,6 @@ class Connection:
     def uri(self) -> str:
         """The URI that libvirt was opened with."""
         return "qemu:///system" if self.kind == "system" else f"qemu:///embed?root={self.root}"
-
-    @property
-    def qemu_version(self) -> str:
-        """``7.2.22``: libvirt counts in millions and thousands."""
-        return _dotted(self.handle.getVersion())
 
     @property
     def libvirt_version(self) -> str:
@@ -104,24 +101,30 @@ class Connection:
         releases.callback(self.handle.close)
         with self.reaper.sweeping():
             self._probe_capabilities()
-        if self.kind == "embedded":
-            releases.callback(self._destroy_all)
+        releases.callback(self._destroy_all)
 
     def _destroy_all(self) -> None:
-        """What a system daemon does by VIR_DOMAIN_START_AUTODESTROY, which the embedded driver refuses.
-
-        Every domain below our root is this run's, also one that a killed process of the same run left.
+        """For VIR_DOMAIN_START_AUTODESTROY, which the embedded driver refuses and a system daemon only does once the
+        last domain object is gone.
         """
         libvirt = load_libvirt()
-        for domain in self.handle.listAllDomains():
+        for domain in self._own_domains():
             with contextlib.suppress(libvirt.libvirtError), self.reaper.sweeping():
                 domain.destroy()
+
+    def _own_domains(self) -> list[libvirt.virDomain]:
+        domains = self.handle.listAllDomains()
+        if self.kind == "embedded":
+            return list(domains)  # all below our root, also what a killed process of this run left
+        return [domain for domain in domains if domain.UUIDString() in self.started]
 
     def _probe_capabilities(self) -> None:
         """Let libvirt find out what QEMU can, now and not in the first timed start (1.5 to 5 s, then cached)."""
         libvirt = load_libvirt()
         try:
             self.handle.getDomainCapabilities(None, "x86_64", "q35", "qemu")
+            # Asks for the version by probing a QEMU, too: even that of another architecture, if there is one.
+            self.qemu_version = _dotted(self.handle.getVersion())
         except libvirt.libvirtError as error:
             if shutil.which(EMULATOR) is None:
                 raise HostLacks(f"no {EMULATOR} on this host", hint="install qemu-system-x86") from error
@@ -153,8 +156,11 @@ def find_qemu_user() -> QemuUser:
 
 
 def _kvm_group(user: pwd.struct_passwd) -> int:
-    with contextlib.suppress(KeyError):
-        return grp.getgrnam("kvm").gr_gid
+    """The group that may use /dev/kvm, whatever it is called here; else the user's own."""
+    with contextlib.suppress(OSError):
+        device = KVM_DEVICE.stat()
+        if device.st_gid != 0 and device.st_mode & 0o060 == 0o060:
+            return device.st_gid
     return user.pw_gid
 
 
@@ -183,4 +189,5 @@ def _open_hint(uri: str) -> str:
 
 
 def _dotted(version: int) -> str:
+    """``7.2.22``: libvirt counts in millions and thousands."""
     return f"{version // 1_000_000}.{version // 1000 % 1000}.{version % 1000}"

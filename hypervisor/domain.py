@@ -164,6 +164,7 @@ class Domain:
         user = self._connection.qemu_user
         # The embedded driver refuses it; there the domains of a killed process are found again by opening its root.
         flags = libvirt.VIR_DOMAIN_START_AUTODESTROY if self._connection.kind == "system" else 0
+        self._connection.started.add(self.spec.uuid)
         xml = define(self.spec, user.uid, user.gid).to_string()
         try:
             return self._connection.handle.createXML(xml, flags)

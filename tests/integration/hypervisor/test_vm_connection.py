@@ -46,6 +46,10 @@ from hypervisor.connection import Connection, system_libvirtd_runs
 from hypervisor.guest.build import Guest
 from tests.support.machines import Machines, ask
 run, data, kernel, initrd, disk, bridge = sys.argv[1:]
+from hypervisor.reaper import Reaper
+reaper = Reaper()
+sweeping = reaper.sweeping()
+sweeping.__enter__()
 daemons = [subprocess.Popen([name], stderr=subprocess.DEVNULL) for name in ("virtlogd", "libvirtd")]
 try:
     for _ in range(300):
