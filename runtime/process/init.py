@@ -167,7 +167,7 @@ def confine(process: Process, bounding_set: int) -> tuple[Call, ...]:
         Call(what, "setgroups", (len(process.groups), struct.pack(f"={len(process.groups)}I", *process.groups))),
         Call(what, "setresgid", (process.gid,) * 3),
         Call(what, "setresuid", (process.uid,) * 3),
-        *_set_capabilities(keep if process.uid == 0 else 0),
+        *_set_capabilities(keep & bounding_set if process.uid == 0 else 0),
         *((Call(what, "prctl", (constants.PR_SET_NO_NEW_PRIVS, 1)),) if process.no_new_privs else ()),
         *_filter(process.seccomp),
     )
