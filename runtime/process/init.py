@@ -143,13 +143,16 @@ def _request(what: str, netlink: int | Call, request: Memory) -> tuple[Call, ...
 
 
 def redirect(stdin: int, stdout: int, stderr: int) -> tuple[Call, ...]:
-    """Make these the standard descriptors, of a new session; every other one closes at execve."""
+    """Make these the standard descriptors, of a new session, and close every other one.
+
+    At once, not at execve: a working directory of the image's choice must not lead through /proc/self/fd to one that is
+    the host's (CVE-2024-21626), such as the control group that a child is born in.
+    """
     what = "connect standard input and output"
     return (
         Call(what, "setsid"),
         *(Call(what, "dup3", (fd, number, 0)) for number, fd in enumerate((stdin, stdout, stderr))),
-        # Each is close-on-exec already; this holds also for one that somebody forgets.
-        Call(what, "close_range", (3, _LAST_FD, constants.CLOSE_RANGE_CLOEXEC)),
+        Call(what, "close_range", (3, _LAST_FD, 0)),
     )
 
 
