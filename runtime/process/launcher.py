@@ -255,8 +255,9 @@ def main() -> None:
     """
     # Orphans of a container that leaves its init behind come to us, not to the host's init.
     syscalls.prctl(constants.PR_SET_CHILD_SUBREAPER, 1)
-    # A child that enters a container shares our memory until it executes: nobody there may look into it, or reach our
-    # executable through /proc (CVE-2019-5736).
+    with open("/proc/self/comm", "w", encoding="ascii") as name:
+        name.write("tare-launcher")  # or it would be the number of the descriptor that we were executed by
+    # A child that enters a container shares our memory until it executes: nobody there may look into it.
     syscalls.prctl(constants.PR_SET_DUMPABLE, 0)
     os.umask(0o022)
     os.chdir("/")

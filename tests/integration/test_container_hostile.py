@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +123,42 @@ def test_the_image_cannot_bring_a_mask_or_a_device_of_its_own(hostile: Ground, t
     )
     assert (outside / "secret").read_text() == "kept"
     assert [entry.name for entry in outside.iterdir()] == ["secret"]
+
+
+def copy_program(program: Path, top: Path) -> None:
+    """The libraries of a program of the host, to where an image's loader looks for them."""
+    listing = subprocess.run(("ldd", program), capture_output=True, text=True, check=True).stdout
+    libraries = [word for line in listing.splitlines() for word in line.split() if word.startswith("/")]
+    for library in libraries:
+        target = top / library.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(library, target)
+
+
+@pytest.mark.parametrize("how", ["argv", "script"])
+def test_our_own_executable_cannot_be_executed_or_reached(hostile: Ground, top: Path, how: str) -> None:
+    # Whoever executes it can open it, and write to it once nothing executes it any more (CVE-2019-5736).
+    copy_program(Path(sys.executable).resolve(), top)
+    (top / "script").write_text("#!/proc/self/exe\n")
+    (top / "script").chmod(0o755)
+    name = {"argv": "/proc/self/exe", "script": "/script"}[how]
+    spec = hostile.spec(hostile.process(name, "-c", "import time; time.sleep(1000)"))
+    try:
+        pid = hostile.launcher.launch(spec)
+    except LauncherError:
+        return
+    try:
+        ours, theirs = Path(sys.executable).resolve().stat(), Path(f"/proc/{pid}/exe").stat()
+        assert (ours.st_dev, ours.st_ino) != (theirs.st_dev, theirs.st_ino)
+    finally:
+        hostile.launcher.remove(spec.id)
+
+
+def test_the_copy_that_we_execute_is_sealed(hostile: Ground) -> None:
+    with Path(f"/proc/{hostile.launcher.pid}/exe").open("rb") as program:
+        seals = fcntl.fcntl(program, fcntl.F_GET_SEALS)
+    assert seals & fcntl.F_SEAL_WRITE
+    assert seals & fcntl.F_SEAL_SEAL
 
 
 def test_no_process_shows_the_host_to_another(hostile: Ground) -> None:
