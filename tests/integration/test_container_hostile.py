@@ -70,7 +70,7 @@ def test_what_is_no_directory_is_not_mounted_on(
 def test_files_named_like_our_modules_are_never_loaded(
     hostile: Ground, top: Path, outside: Path, where: str
 ) -> None:
-    import runtime  # noqa: PLC0415
+    import runtime
 
     code = "import json, sys; print(json.dumps(sys.path))"
     paths = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True).stdout

@@ -165,7 +165,7 @@ def test_more_than_the_host_holds_is_cut_down(ground: Ground) -> None:
 
 
 def test_the_launchers_bounds_hold_for_every_process(tmp_path: Path, ground: Ground) -> None:
-    from runtime.process.client import Launcher  # noqa: PLC0415
+    from runtime.process.client import Launcher
 
     bounds = capabilities.mask(["CAP_CHOWN", "CAP_KILL", "CAP_SETPCAP", "CAP_SETUID", "CAP_SETGID"])
     process = ground.process("sh", "-c", "grep CapBnd /proc/self/status", seccomp=None)
