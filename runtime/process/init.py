@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runtime.linux import capabilities, constants, seccomp
-from runtime.linux.program import At, Call, Memory, Vector
+from runtime.linux.program import ANY_ERRNO, At, Call, Memory, Vector
 
 if TYPE_CHECKING:
     from runtime.process.messages import Spawn
     from runtime.rootfs.operations import Operation
     from runtime.spec.container import Network, Process
 
-_EEXIST, _ENOENT = 17, 2
+_EEXIST = 17
 _AT_FDCWD = -100
 _LAST_FD = 0xFFFFFFFF
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -213,7 +213,7 @@ def execute(process: Process) -> tuple[Call, ...]:
             Call(what, "rt_sigaction", (number, _SIGACTION_DEFAULT, 0, _SIGSET_BYTES))
             for number in (signal.SIGPIPE, signal.SIGXFSZ)
         ),
-        *(Call(what, "execve", (program, argv, envp), _ENOENT) for program in programs[:-1]),
+        *(Call(what, "execve", (program, argv, envp), ANY_ERRNO) for program in programs[:-1]),
         Call(what, "execve", (programs[-1], argv, envp)),
     )
 
