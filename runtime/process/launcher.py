@@ -248,6 +248,14 @@ def _doing(what: str) -> Iterator[None]:
         raise clone.LaunchError(f"{what}: {os.strerror(error.errno or 0).lower()}") from error
 
 
+def _forget_signals() -> None:
+    """Undo what our client ignores and blocks: both would go on to every process, which may not even notice."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # those are Python's own wish
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def main() -> None:
     """Serve on the inherited socket: ``launcher FD MOUNTPOINT CAPABILITIES LABEL``.
 
@@ -259,6 +267,7 @@ def main() -> None:
         name.write("tare-launcher")  # or it would be the number of the descriptor that we were executed by
     # A child that enters a container shares our memory until it executes: nobody there may look into it.
     syscalls.prctl(constants.PR_SET_DUMPABLE, 0)
+    _forget_signals()
     os.umask(0o022)
     os.chdir("/")
     fd = int(sys.argv[1])

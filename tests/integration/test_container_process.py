@@ -109,6 +109,20 @@ def test_user_group_and_groups(ground: Ground) -> None:
     assert ground.shell("touch /tmp/x && stat -c '%u %g %a' /tmp/x", uid=5, gid=6).output == "5 6 644\n"
 
 
+def test_no_signal_is_ignored_or_blocked_whatever_the_caller_has(tmp_path: Path, ground: Ground) -> None:
+    from tests.support.containers import make_ground
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1})
+    hangup = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with make_ground(tmp_path / "ground", ground.layers) as other:
+            found = other.run("grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status").output
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGHUP, hangup)
+    assert [int(line.split()[1], 16) for line in found.splitlines()] == [0, 0]
+
+
 def test_too_much_memory_kills_and_the_host_survives(ground: Ground) -> None:
     limit = Resources(memory_bytes=16 * MIB)
     # Its buffer is touched as it is read into.
