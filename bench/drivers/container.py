@@ -26,8 +26,8 @@ from bench.workload import (
 )
 from runtime.cgroups.cgroup import Cgroup, create_parents, remove_directory
 from runtime.cgroups.hierarchy import CgroupError, Hierarchy, host_hierarchy
-from runtime.container.user import resolve_user
 from runtime.image.store import ImageStore
+from runtime.image.user import resolve_user
 from runtime.linux import capabilities
 from runtime.linux.libseccomp import SeccompError, compile_profile
 from runtime.network.addresses import BRIDGES, PORTS, InstanceAddress

@@ -28,9 +28,9 @@ from bench.workload import (
     WorkloadSpec,
     next_state,
 )
-from runtime.container.user import resolve_user
 from runtime.image.flatten import flatten
 from runtime.image.store import ImageStore
+from runtime.image.user import resolve_user
 from runtime.process.client import EVERY_CAPABILITY, Launcher
 from runtime.spec.container import Process
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hypervisor.errors import GuestError
 from hypervisor.guest.disk import build_disk
 from hypervisor.guest.initramfs import Process, base_archive, process_archive
 from hypervisor.guest.modules import guest_modules
-from hypervisor.guest.user import resolve_user
+from runtime.image.errors import ImageError
+from runtime.image.user import resolve_user
 
 if TYPE_CHECKING:
     from hypervisor.guest.kernel import Kernel
@@ -41,8 +43,11 @@ class Guest:
 
 def build_guest(data_root: Path, kernel: Kernel, root: GuestRoot) -> Guest:
     """Disk and initramfs of an image. Idempotent; the second call only looks."""
-    uid, gid = resolve_user(root.user, root.layers)
-    process = Process(root.argv, root.env, uid, gid, root.working_dir)
+    try:
+        user = resolve_user(root.user, root.layers)
+    except ImageError as error:
+        raise GuestError(str(error)) from error
+    process = Process(root.argv, root.env, user.uid, user.gid, root.working_dir)
     initrd = _keep(data_root, _base(kernel) + process_archive(process))
     return Guest(kernel.image, initrd, build_disk(data_root, root.digest, root.layers))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from runtime.linux import constants, syscalls
 from runtime.linux.numbers import MACHINE
-from runtime.linux.program import ALLOWED_WORD, CHECK, COPY, ENTRY_BYTES, RESULT_WORD
+from runtime.linux.program import ALLOWED_WORD, ANY_ERRNO, CHECK, COPY, ENTRY_BYTES, RESULT_WORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,27 +45,29 @@ _X86_64 = bytes.fromhex(
     "4c8b4328"  # mov r8,[rbx+0x28]
     "4c8b4b30"  # mov r9,[rbx+0x30]
     "4883f8ff"  # cmp rax,-1  ; COPY
-    "742c"  # je copy
+    "7433"  # je copy
     "4883f8fe"  # cmp rax,-2  ; CHECK
-    "742f"  # je check
+    "7436"  # je check
     "0f05"  # syscall
     "48894338"  # done: mov [rbx+0x38],rax  ; the result
     "4885c0"  # test rax,rax
-    "7915"  # jns on
+    "791c"  # jns on
     "48f7d8"  # neg rax
     "483b4340"  # cmp rax,[rbx+0x40]  ; the errno that is no failure
+    "7413"  # je on
+    "48837b40ff"  # cmp qword [rbx+0x40],-1  ; ANY_ERRNO
     "740c"  # je on
     "bf7f000000"  # mov edi,0x7f
     "b8e7000000"  # mov eax,0xe7  ; exit_group
     "0f05"  # syscall
     "4883c348"  # on: add rbx,0x48
-    "ebb3"  # jmp next
+    "ebac"  # jmp next
     "4889d1"  # copy: mov rcx,rdx
     "f3a4"  # rep movsb
     "31c0"  # xor eax,eax
-    "ebd3"  # jmp done
+    "ebcc"  # jmp done
     "486307"  # check: movsxd rax,dword [rdi]
-    "ebce"  # jmp done
+    "ebc7"  # jmp done
 )
 
 
@@ -118,7 +120,7 @@ def _interpret(table: ctypes.Array[ctypes.c_long], length: int) -> None:
         entry = index * _WORDS
         result = _make_call(table[entry], table[entry + 1 : entry + RESULT_WORD])
         table[entry + RESULT_WORD] = result
-        if result < 0 and -result != table[entry + ALLOWED_WORD]:
+        if result < 0 and table[entry + ALLOWED_WORD] not in {-result, ANY_ERRNO}:
             return
 
 

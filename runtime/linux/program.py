@@ -4,7 +4,7 @@ A table can be executed by a few instructions that need no interpreter, no stack
 (`runtime.linux.interpreter`). So the child may share the launcher's memory until it executes: nothing is copied,
 no page is faulted, and no code of ours runs that a hostile image could lead astray.
 
-An entry is nine 64-bit words: number, six arguments, result, and the one errno that is no failure.
+An entry is nine 64-bit words: number, six arguments, result, and the errno that is no failure.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from runtime.linux.numbers import numbers
 
 COPY = -1  # not a system call: memcpy(3) of target, source and length
 CHECK = -2  # not a system call: the result is the 32-bit number at argument 0, such as a netlink reply's error
+
+ANY_ERRNO = -1  # as the errno that is no failure: none is
 
 _ENTRY = struct.Struct("=9q")
 ENTRY_BYTES = _ENTRY.size
@@ -87,7 +89,7 @@ class Program:
         """The call that failed and why, in words; None if every call that was made succeeded."""
         for index, row in enumerate(self._rows):
             *_, result, allowed = _ENTRY.unpack_from(self._table, index * ENTRY_BYTES)
-            if result < 0 and -result != allowed:
+            if result < 0 and allowed not in {-result, ANY_ERRNO}:
                 return f"{row.what}: {os.strerror(-result).lower()}"
         return None
 

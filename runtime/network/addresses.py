@@ -7,6 +7,7 @@ with the ports already there.
 
 from __future__ import annotations
 
+import heapq
 import ipaddress
 from dataclasses import dataclass
 
@@ -93,19 +94,20 @@ class AddressPool:
     """Hands out the lowest free instance address, and takes it back."""
 
     def __init__(self) -> None:
-        self._free: list[int] = []
-        self._next = 0
+        self._free: list[int] = []  # a heap
+        self._held: set[int] = set()
 
     def acquire(self) -> InstanceAddress:
         """An address that nobody holds; raises `AddressError` when there is none."""
-        if self._free:
-            self._free.sort(reverse=True)
-            return InstanceAddress(self._free.pop())
-        if self._next >= BRIDGES * PORTS:
+        number = heapq.heappop(self._free) if self._free else len(self._held)
+        if number >= BRIDGES * PORTS:
             raise AddressError(f"address an instance: all {BRIDGES * PORTS} of {RANGE} are taken")
-        self._next += 1
-        return InstanceAddress(self._next - 1)
+        self._held.add(number)
+        return InstanceAddress(number)
 
     def release(self, address: InstanceAddress) -> None:
-        """Take it back."""
-        self._free.append(address.number)
+        """Take it back; raises `AddressError` if nobody holds it, because two might hold it afterwards."""
+        if address.number not in self._held:
+            raise AddressError(f"release {address.address}: nobody holds it")
+        self._held.remove(address.number)
+        heapq.heappush(self._free, address.number)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 import runtime
 from runtime.process import messages
+from runtime.process.sealed import sealed_copy
 
 if TYPE_CHECKING:
     import signal
@@ -50,8 +51,11 @@ class Launcher:
         with theirs:
             arguments = [str(theirs.fileno()), str(mountpoint or ""), str(bounds), label, home]
             command = [sys.executable, "-I", "-S", "-c", _BOOTSTRAP, *arguments]
-            # A session of its own: Ctrl-C is for the client, which then closes the channel in its own time.
-            self._process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), start_new_session=True)
+            with sealed_copy(sys.executable) as program:
+                # A session of its own: Ctrl-C is for the client, which then closes the channel in its own time.
+                self._process = subprocess.Popen(
+                    command, executable=program, pass_fds=(theirs.fileno(),), start_new_session=True
+                )
 
     def __enter__(self) -> Self:
         return self

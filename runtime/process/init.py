@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runtime.linux import capabilities, constants, seccomp
-from runtime.linux.program import At, Call, Memory, Vector
+from runtime.linux.program import ANY_ERRNO, At, Call, Memory, Vector
 
 if TYPE_CHECKING:
     from runtime.process.messages import Spawn
     from runtime.rootfs.operations import Operation
     from runtime.spec.container import Network, Process
 
-_EEXIST, _ENOENT = 17, 2
+_EEXIST = 17
 _AT_FDCWD = -100
 _LAST_FD = 0xFFFFFFFF
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -143,13 +143,16 @@ def _request(what: str, netlink: int | Call, request: Memory) -> tuple[Call, ...
 
 
 def redirect(stdin: int, stdout: int, stderr: int) -> tuple[Call, ...]:
-    """Make these the standard descriptors, of a new session; every other one closes at execve."""
+    """Make these the standard descriptors, of a new session, and close every other one.
+
+    At once, not at execve: a working directory of the image's choice must not lead through /proc/self/fd to one that is
+    the host's (CVE-2024-21626), such as the control group that a child is born in.
+    """
     what = "connect standard input and output"
     return (
         Call(what, "setsid"),
         *(Call(what, "dup3", (fd, number, 0)) for number, fd in enumerate((stdin, stdout, stderr))),
-        # Each is close-on-exec already; this holds also for one that somebody forgets.
-        Call(what, "close_range", (3, _LAST_FD, constants.CLOSE_RANGE_CLOEXEC)),
+        Call(what, "close_range", (3, _LAST_FD, 0)),
     )
 
 
@@ -167,7 +170,7 @@ def confine(process: Process, bounding_set: int) -> tuple[Call, ...]:
         Call(what, "setgroups", (len(process.groups), struct.pack(f"={len(process.groups)}I", *process.groups))),
         Call(what, "setresgid", (process.gid,) * 3),
         Call(what, "setresuid", (process.uid,) * 3),
-        *_set_capabilities(keep if process.uid == 0 else 0),
+        *_set_capabilities(keep & bounding_set if process.uid == 0 else 0),
         *((Call(what, "prctl", (constants.PR_SET_NO_NEW_PRIVS, 1)),) if process.no_new_privs else ()),
         *_filter(process.seccomp),
     )
@@ -210,7 +213,7 @@ def execute(process: Process) -> tuple[Call, ...]:
             Call(what, "rt_sigaction", (number, _SIGACTION_DEFAULT, 0, _SIGSET_BYTES))
             for number in (signal.SIGPIPE, signal.SIGXFSZ)
         ),
-        *(Call(what, "execve", (program, argv, envp), _ENOENT) for program in programs[:-1]),
+        *(Call(what, "execve", (program, argv, envp), ANY_ERRNO) for program in programs[:-1]),
         Call(what, "execve", (programs[-1], argv, envp)),
     )
 

@@ -248,6 +248,14 @@ def _doing(what: str) -> Iterator[None]:
         raise clone.LaunchError(f"{what}: {os.strerror(error.errno or 0).lower()}") from error
 
 
+def _forget_signals() -> None:
+    """Undo what our client ignores and blocks: both would go on to every process, which may not even notice."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # those are Python's own wish
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def main() -> None:
     """Serve on the inherited socket: ``launcher FD MOUNTPOINT CAPABILITIES LABEL``.
 
@@ -255,9 +263,11 @@ def main() -> None:
     """
     # Orphans of a container that leaves its init behind come to us, not to the host's init.
     syscalls.prctl(constants.PR_SET_CHILD_SUBREAPER, 1)
-    # A child that enters a container shares our memory until it executes: nobody there may look into it, or reach our
-    # executable through /proc (CVE-2019-5736).
+    with open("/proc/self/comm", "w", encoding="ascii") as name:
+        name.write("tare-launcher")  # or it would be the number of the descriptor that we were executed by
+    # A child that enters a container shares our memory until it executes: nobody there may look into it.
     syscalls.prctl(constants.PR_SET_DUMPABLE, 0)
+    _forget_signals()
     os.umask(0o022)
     os.chdir("/")
     fd = int(sys.argv[1])

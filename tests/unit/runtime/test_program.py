@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.linux.program import At, Call, Memory, Program, Vector
+from runtime.linux.program import ANY_ERRNO, At, Call, Memory, Program, Vector
 from runtime.process.clone import LaunchError, spawn
 
 _AT_FDCWD = -100
@@ -119,3 +119,10 @@ def test_memory_is_one_place_for_all_who_hold_it() -> None:
     program = Program((Call("a", "copy", (shared, At(shared, 4), 4)), Call("b", "check", (At(shared, 0),))))
     assert program.length == 2
     assert program.failure() is None
+
+
+def test_any_errno_can_be_no_failure(tmp_path: Path, plain: bool) -> None:
+    (tmp_path / "file").write_text("")
+    tolerant = [make_directory(tmp_path / name, ANY_ERRNO) for name in ("missing/a", "file/a", "file", "made")]
+    assert run(*tolerant, execute("/bin/true"), plain=plain) == 0
+    assert (tmp_path / "made").is_dir()

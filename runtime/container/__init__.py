@@ -1,1 +1,0 @@
-"""A container from request to removal."""
