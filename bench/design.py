@@ -6,7 +6,7 @@ import random
 
 from bench.results import Plan, TreatmentPlan
 
-_STEPS = 8
+_STEPS = 10
 
 
 def plan_experiment(experiment: str, counts: dict[str, int], batch: dict[str, int], blocks: int, seed: int) -> Plan:
@@ -27,6 +27,6 @@ def plan_experiment(experiment: str, counts: dict[str, int], batch: dict[str, in
 
 
 def plan_steps(count: int, batch: int = 1) -> tuple[int, ...]:
-    """The N at which memory is read: 0, about eight equal steps in whole batches, and ``count``."""
+    """The N at which memory is read: 0, about ten equal steps in whole batches, and ``count``."""
     stride = max(1, round(count / _STEPS / batch)) * batch
     return (*range(0, count, stride), count)
