@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 # user, group: of the driver's probing QEMUs only; every domain says for itself whom it runs as, and none is root.
 # Libvirt lets the probing QEMU open /dev/kvm whatever its mode, then asks whether this user may, and where the answers
 # differ it takes what it knows for outdated and probes again: 15 s for each start of a domain. stdio_handler: there is
-# no virtlogd to write the console, so QEMU does. cgroup_controllers: memory is what we read, the others would only add directories; cpuacct because on a hybrid host libvirt 9 refuses a version 2 hierarchy that
-# has none of the controllers asked for ("v2 controller '(null)' is not available"), and this one is always there.
+# no virtlogd to write the console, so QEMU does. cgroup_controllers: memory is what we read, the others would only add
+# directories; cpuacct because on a hybrid host libvirt 9 refuses a version 2 hierarchy that has none of the controllers
+# asked for ("v2 controller '(null)' is not available"), and this one is always there.
 _QEMU_CONF = """\
 stdio_handler = "file"
 user = "root"
