@@ -67,11 +67,6 @@ class Connection:
         self.close()
 
     @property
-    def uri(self) -> str:
-        """The URI that libvirt was opened with."""
-        return "qemu:///system" if self.kind == "system" else f"qemu:///embed?root={self.root}"
-
-    @property
     def libvirt_version(self) -> str:
         """The version of the driver, not of the Python binding."""
         return _dotted(self.handle.getLibVersion())
@@ -91,14 +86,16 @@ class Connection:
         self._releases.close()
 
     def _open(self, releases: contextlib.ExitStack, data_root: Path) -> None:
-        if self.kind == "embedded":
-            root = EmbeddedRoot(self.root, data_root / "guest" / "libvirt-cache")
-            self.root = releases.enter_context(root).path
         releases.callback(remove_machine_groups, self._groups_before)
-        # Entered before, and so left after, the connection: closing may end machines too.
+        if self.kind == "embedded":
+            root = releases.enter_context(EmbeddedRoot(self.root, data_root / "guest" / "libvirt-cache"))
+            self.root, self.uri = root.path, root.uri
+            self.handle = root.handle(open_libvirt)
+        else:
+            self.uri = "qemu:///system"
+            self.handle = open_libvirt(self.uri)
+            releases.callback(self.handle.close)
         self.reaper = releases.enter_context(Reaper())
-        self.handle = open_libvirt(self.uri)
-        releases.callback(self.handle.close)
         with self.reaper.sweeping():
             self._probe_capabilities()
         releases.callback(self._destroy_all)

@@ -16,15 +16,18 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from hypervisor.errors import HostLacks, HypervisorError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
+
+    import libvirt
 
 # user, group: of the driver's probing QEMUs only; every domain says for itself whom it runs as, and none is root.
 # Libvirt lets the probing QEMU open /dev/kvm whatever its mode, then asks whether this user may, and where the answers
-# differ it takes what it knows for outdated and probes again: 15 s for each start of a domain. stdio_handler: there is
-# no virtlogd to write the console, so QEMU does. cgroup_controllers: memory is what we read, the others would only add
-# directories; cpuacct because on a hybrid host libvirt 9 refuses a version 2 hierarchy that has none of the controllers
-# asked for ("v2 controller '(null)' is not available"), and this one is always there.
+# differ it takes what it knows for outdated and probes again: 15 s for each start of a domain.
+# stdio_handler: there is no virtlogd to write the console, so QEMU does.
+# cgroup_controllers: memory is what we read, the others would only add directories; cpuacct because on a hybrid host
+# libvirt 9 refuses a version 2 hierarchy that has none of the controllers asked for ("v2 controller '(null)' is not
+# available"), and this one is always there.
 _QEMU_CONF = """\
 stdio_handler = "file"
 user = "root"
@@ -38,21 +41,34 @@ _CGROUPS = Path("/sys/fs/cgroup")
 class EmbeddedRoot:
     """The driver's directory while it is in use; a context manager that deletes what it made.
 
-    Libvirt lets a process open one root, and that one for good: later ones of the process get the first one's path.
+    Libvirt lets a process open one root, for good: later ones of the process get the first one's path, and the same
+    connection, since opening it again would register the driver anew each time (21 times, then it refuses).
     """
 
     _path: ClassVar[Path | None] = None
+    _handle: ClassVar[libvirt.virConnect | None] = None
     _folders: ClassVar[tuple[tuple[Path, os.stat_result], ...]] = ()
     _in_use: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, wanted: Path, cache: Path) -> None:
         if not self._in_use.acquire(blocking=False):
             raise HypervisorError("open libvirt's embedded driver: this process has it open already")
-        EmbeddedRoot._path = self._path or wanted
-        self.path = EmbeddedRoot._path
+        self.path = self._path or wanted
         self._cache = cache
         self._made = [parent for parent in self.path.parents if not parent.exists()]
         self._library_before = _LIBRARY_STATE.exists()
+
+    @property
+    def uri(self) -> str:
+        """What to open."""
+        return f"qemu:///embed?root={self.path}"
+
+    def handle(self, connect: Callable[[str], libvirt.virConnect]) -> libvirt.virConnect:
+        """The process's connection to the driver, made by ``connect`` the first time."""
+        if self._handle is None:
+            EmbeddedRoot._handle = connect(self.uri)
+            EmbeddedRoot._path = self.path
+        return self._handle
 
     def __enter__(self) -> Self:
         try:

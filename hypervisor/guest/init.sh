@@ -74,8 +74,9 @@ say "process started"
 # One request a line: "exec ID SECONDS WORDS" or "stop"; WORDS are shell words in base64. One answer: a line
 # "ID STATUS", then a line of base64 for standard output and one for standard error.
 answer() {
-    # The redirections are the command's alone: what the shell says of its death belongs on the console.
-    eval "timeout -s KILL $2 $launcher $(echo "$3" | base64 -d) </dev/null >/rw/stdout 2>/rw/stderr"
+    # A subshell, because only its redirections are not ours for a while, too: what we say of the command's death
+    # ("Terminated") belongs on the console.
+    eval "(exec timeout -s KILL $2 $launcher $(echo "$3" | base64 -d)) </dev/null >/rw/stdout 2>/rw/stderr"
     echo "$1 $?"
     base64 -w 0 /rw/stdout
     echo
