@@ -92,7 +92,7 @@ def test_a_bridge_outside_the_range_is_refused(number: int) -> None:
 
 
 def test_more_instances_than_there_are_addresses_are_refused() -> None:
-    with pytest.raises(AddressError, match="address 102401 instances: .* has room for 102400"):
+    with pytest.raises(AddressError, match=r"address 102401 instances: .* has room for 102400"):
         bridges_for(BRIDGES * PORTS + 1)
 
 
