@@ -110,7 +110,7 @@ def send(channel: socket.socket, message: Request | Reply, fds: tuple[int, ...] 
 
 def receive(channel: socket.socket) -> tuple[Any, list[int]]:
     """The next message and its descriptors; raises `EOFError` when the other end has gone."""
-    data, fds, _flags, _address = socket.recv_fds(channel, _MESSAGE_BYTES, 2)
+    data, fds, _flags, _address = socket.recv_fds(channel, _MESSAGE_BYTES, 2, socket.MSG_CMSG_CLOEXEC)
     if not data:
         raise EOFError
     return pickle.loads(data), fds  # noqa: S301 - from our own parent or child only, see above

@@ -195,3 +195,15 @@ def test_the_image_may_lack_every_directory_that_is_mounted_on(tmp_path: Path) -
 def test_unpacked_layers_serve_several_containers_at_once(ground: Ground) -> None:
     with ground.running("sh", "-c", "echo a > /x; sleep 1000"), ground.running() as (second, _):
         assert ground.execute(second.id, "test", "-e", "/x")[0] == 1
+
+
+@pytest.mark.parametrize("name", ["with space", "a:b", "a,b", "a\\b", "ä", "x=y,lowerdir=z"])
+def test_any_directory_can_hold_layers_and_containers(
+    tmp_path: Path, busybox_layers: tuple[Path, ...], name: str
+) -> None:
+    (tmp_path / name).mkdir()
+    layer = tmp_path / name / "layer"
+    (layer / "srv").mkdir(parents=True)
+    (layer / "srv/found").write_text("here")
+    with make_ground(tmp_path / name / "ground", (*busybox_layers, layer)) as made:
+        assert made.shell("cat /srv/found && echo new > /srv/new && cat /srv/new").output == "herenew\n"
