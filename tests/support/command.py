@@ -23,7 +23,8 @@ DATA = Path("/var/lib/tare")
 RUNS = Path("/run/tare")
 ONE_CONTAINER = ("density", "--containers", "1", "--vms", "0", "--processes", "0")
 _MAIN = "from bench.cli.main import main; main()"
-_WITHIN_S = 240.0
+_WITHIN_S = 90.0
+_FREE_WITHIN_S = 280.0
 _POLL_S = 0.02
 
 
@@ -103,7 +104,7 @@ def host_is_free() -> bool:
 
 def wait_for_host() -> None:
     """Until no run holds the host."""
-    wait_until(host_is_free, "the host is free")
+    wait_until(host_is_free, "the host is free", _FREE_WITHIN_S)
 
 
 def wait_until(condition: Callable[[], object], what: str, within_s: float = _WITHIN_S) -> None:
@@ -114,15 +115,14 @@ def wait_until(condition: Callable[[], object], what: str, within_s: float = _WI
         time.sleep(_POLL_S)
 
 
-def wait_for_line(process: subprocess.Popen[str], pattern: str) -> str:
-    """The first line of the command's stderr that matches; the ones before it are read and gone."""
-    assert process.stderr is not None
-    seen = []
-    for line in process.stderr:
-        if re.search(pattern, line):
-            return line
-        seen.append(line)
-    raise AssertionError(f"no line like {pattern!r} in {seen}")
+def wait_for_record(process: subprocess.Popen[str], path: Path, text: str) -> None:
+    """Until the running command has written ``text`` to this file of its run directory."""
+
+    def written() -> bool:
+        assert process.poll() is None, f"the command ended before it wrote {text} to {path}: {finish(process)}"
+        return path.exists() and text in path.read_text()
+
+    wait_until(written, f"{path.name} holds {text}")
 
 
 def kill(process: subprocess.Popen[str]) -> None:

@@ -13,42 +13,18 @@ import pytest
 
 from bench.results import (
     SAMPLE_COLUMNS,
-    SCHEMA_VERSION,
-    CertificateFacts,
-    HostFacts,
-    Limit,
-    Manifest,
-    Plan,
     ResultsError,
     RunWriter,
     Sample,
-    TreatmentPlan,
-    WorkloadFacts,
     read_manifest,
 )
-from bench.workload import Requirement
 from tests.support.command import small_disk
+from tests.support.manifests import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
-
-def manifest() -> Manifest:
-    return Manifest(
-        schema_version=SCHEMA_VERSION,
-        run_id="20300101-000000-abcd",
-        tool_version="1",
-        command=("bench", "density"),
-        started_at="2030-01-01T00:00:00+00:00",
-        status="running",
-        plan=Plan("density", 1, 7, (TreatmentPlan("container", 2, (0, 1, 2)),), (("container",),)),
-        workload=WorkloadFacts("website:1", "sha256:00", 1 << 27, 1.0, 256, 8080, "/"),
-        host=HostFacts("Debian", "6.1", "x86_64", "cpu", 2, 1 << 34, 0, "2", None, {"spectre": "no"}, None, None, {}),
-        limits=(Limit.of("container", Requirement("memory", "bytes", 1.0, 2.0, 3.0, "add")),),
-        certificate=CertificateFacts(clean=False, left=("link tare0",), foreign=()),
-    )
 
 
 def sample(value: float, instance: str = "tare-container-0-0") -> Sample:
