@@ -19,15 +19,23 @@ if TYPE_CHECKING:
     from hypervisor.connection import Connection
     from hypervisor.guest.build import Guest
 
-BRIDGE = "tarevmt0"
+# Names and addresses of this test run and the processes that it starts, so that two runs do not meet.
+SLOT = int(os.environ.setdefault("TARE_TEST_SLOT", str(os.getpid() % 250)))
+BRIDGE = f"tarevmt{SLOT}"
 MEMORY_BYTES = 128 << 20
 # Generous: the host may be busy, and emulation is slow.
 ANSWER_WITHIN_S = 60.0
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def address(number: int) -> str:
+    """The address of guest NUMBER; 1 is the bridge's."""
+    return f"198.19.{SLOT}.{number}"
 
 
 def mac(number: int) -> str:
-    """The hardware address of 198.19.250.NUMBER."""
-    return f"02:42:c6:13:fa:{number:02x}"
+    """The hardware address that belongs to it."""
+    return f"02:42:c6:13:{SLOT:02x}:{number:02x}"
 
 
 def image_layers(root: Path) -> tuple[Path, ...]:
@@ -54,7 +62,7 @@ def ask(domain: Domain, page: str = "", *, within_s: float = ANSWER_WITHIN_S) ->
     deadline = time.monotonic() + within_s
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=2) as answer:
+            with _DIRECT.open(url, timeout=2) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             with error:
@@ -84,13 +92,13 @@ class Machines:
     made: list[Domain] = field(default_factory=list)
 
     def domain(self, number: int = 2, **changes: Any) -> Domain:
-        """The domain at 198.19.250.NUMBER, not yet started."""
+        """Guest NUMBER, not yet started."""
         link = Link(
             self.bridge,
-            f"tarevmt{number}",
+            f"tarevm{SLOT}-{number}",
             mac(number),
-            IPv4Interface(f"198.19.250.{number}/24"),
-            IPv4Address("198.19.250.1"),
+            IPv4Interface(f"{address(number)}/24"),
+            IPv4Address(address(1)),
         )
         spec = DomainSpec(
             name=f"tare-test-{os.getpid()}-{number}",

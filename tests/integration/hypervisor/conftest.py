@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import subprocess
 import tempfile
@@ -14,7 +13,7 @@ import pytest
 from hypervisor.connection import Connection
 from hypervisor.guest.build import GuestRoot, build_guest
 from hypervisor.guest.kernel import install_kernel
-from tests.support.machines import BRIDGE, Machines, image_layers, mac
+from tests.support.machines import BRIDGE, Machines, address, image_layers, mac
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,15 +70,13 @@ def bridge() -> Iterator[str]:
     def ip(*words: str) -> None:
         subprocess.run(["ip", *words], check=True)
 
-    with contextlib.suppress(subprocess.CalledProcessError):
-        ip("link", "delete", BRIDGE)
     ip("link", "add", BRIDGE, "address", mac(1), "type", "bridge", "forward_delay", "0", "stp_state", "0")
     try:
         Path(f"/proc/sys/net/ipv6/conf/{BRIDGE}/disable_ipv6").write_text("1")
-        ip("address", "add", "198.19.250.1/24", "dev", BRIDGE)
+        ip("address", "add", f"{address(1)}/24", "dev", BRIDGE)
         ip("link", "set", BRIDGE, "up")
         for number in GUESTS:
-            ip("neigh", "replace", f"198.19.250.{number}", "lladdr", mac(number), "dev", BRIDGE, "nud", "permanent")
+            ip("neigh", "replace", address(number), "lladdr", mac(number), "dev", BRIDGE, "nud", "permanent")
         yield BRIDGE
     finally:
         ip("link", "delete", BRIDGE)
