@@ -138,6 +138,21 @@ def test_a_polite_stop_ends_the_process_first(machines: Machines) -> None:
     domain.stop()
 
 
+def test_a_process_that_will_not_end_loses_its_machine(
+    machines: Machines, data_root: Path, kernel: Kernel, layers: tuple[Path, ...]
+) -> None:
+    argv = ("/bin/busybox", "sh", "-c", "trap '' TERM; while :; do busybox sleep 1; done")
+    guest = build_guest(data_root, kernel, GuestRoot(f"sha256:{'a' * 64}", layers, argv, ("PATH=/bin",)))
+    domain = machines.domain(initrd=guest.initrd)
+    domain.start()
+    while b"process started" not in domain.console():
+        assert domain.state is DomainState.RUNNING, domain.console()
+    assert domain.exec(["busybox", "true"]).exit_status == 0
+    domain.stop(timeout_s=1)
+    assert domain.state is DomainState.STOPPED
+    assert domain.exit_status() is None
+
+
 def test_a_machine_that_is_not_up_yet_is_stopped_all_the_same(machines: Machines) -> None:
     domain = machines.domain()
     domain.start()
