@@ -6,6 +6,7 @@ socket pair that has no name.
 
 from __future__ import annotations
 
+import os
 import pickle
 import socket
 from dataclasses import dataclass
@@ -113,4 +114,6 @@ def receive(channel: socket.socket) -> tuple[Any, list[int]]:
     data, fds, _flags, _address = socket.recv_fds(channel, _MESSAGE_BYTES, 2, socket.MSG_CMSG_CLOEXEC)
     if not data:
         raise EOFError
+    for fd in fds:
+        os.set_inheritable(fd, False)  # noqa: FBT003 - the standard library's own
     return pickle.loads(data), fds  # noqa: S301 - from our own parent or child only, see above

@@ -43,6 +43,8 @@ READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysr
 
 _DEVPTS = "newinstance,ptmxmode=0666,mode=0620,gid=5"
 
+_OPTIONS_BYTES = 4096
+
 # Read-only, empty, and already there once /dev is: what masked directories show.
 _EMPTY = "/dev/.empty"
 
@@ -85,9 +87,15 @@ def plan_rootfs(rootfs: Rootfs, mountpoint: str, masks: tuple[Masked, ...]) -> t
 
 
 def overlay_options(rootfs: Rootfs) -> str:
-    """The overlay's data string; overlayfs wants the top layer first (Documentation/filesystems/overlayfs.rst)."""
+    """The overlay's data string; overlayfs wants the top layer first (Documentation/filesystems/overlayfs.rst).
+
+    Raises `OSError` for one of more than a page, of which mount(2) silently takes the beginning.
+    """
     lower = ":".join(_escape(path) for path in reversed(rootfs.lower))
-    return f"lowerdir={lower},upperdir={_escape(rootfs.upper)},workdir={_escape(rootfs.work)}"
+    options = f"lowerdir={lower},upperdir={_escape(rootfs.upper)},workdir={_escape(rootfs.work)}"
+    if len(os.fsencode(options)) >= _OPTIONS_BYTES:
+        raise OSError(f"overlay {len(rootfs.lower)} layers: their paths do not fit {_OPTIONS_BYTES} bytes")
+    return options
 
 
 def _escape(path: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_NO_ID = (1 << 32) - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -22,6 +24,14 @@ class Process:
     capabilities: int = 0
     no_new_privs: bool = True
     seccomp: bytes | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse ids that the kernel reads as others: cut off to 32 bits, or as *leave it as it is* (setresuid(2))."""
+        for number in (self.uid, self.gid, *self.groups):
+            if not 0 <= number < _NO_ID:
+                raise ValueError(f"a process of id {number}: ids are from 0 to {_NO_ID - 1}")
+        if not self.argv:
+            raise ValueError("a process without a program to execute")
 
 
 @dataclass(frozen=True, slots=True)

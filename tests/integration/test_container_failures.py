@@ -57,6 +57,14 @@ def test_a_layer_that_is_not_there(ground: Ground) -> None:
     assert ground.leftovers() == []
 
 
+def test_more_layers_than_fit_one_mount(ground: Ground) -> None:
+    spec = ground.spec(ground.process("true"))
+    lower = tuple(map(str, ground.layers)) * 60
+    with pytest.raises(LauncherError, match=r"^overlay 60 layers: their paths do not fit 4096 bytes$"):
+        ground.launcher.launch(replace(spec, rootfs=replace(spec.rootfs, lower=lower)))
+    assert ground.leftovers() == []
+
+
 def test_a_hostname_that_is_too_long(ground: Ground) -> None:
     with pytest.raises(LauncherError, match=r"^set the hostname: invalid argument$"):
         ground.launcher.launch(ground.spec(ground.process("true"), hostname="x" * 65))

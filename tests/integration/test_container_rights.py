@@ -39,6 +39,7 @@ DENIED = {
     "add-key": (248, 0, 0, 0, 0, -3),
     "clone-newuser": (CLONE, NEW_USER | CHILD_ENDS_WITH_SIGCHLD, 0, 0, 0, 0),
     "socket-vsock": (SOCKET, AF_VSOCK, STREAM, 0),
+    "socket-vsock-in-disguise": (SOCKET, AF_VSOCK | 1 << 32, STREAM, 0),
     "personality-no-randomize": (135, ADDR_NO_RANDOMIZE),
     "io-uring-setup": (425, 1, 0),
     "bpf": (321, 0, 0, 0),
