@@ -130,7 +130,10 @@ class InstanceStats:
 
 @dataclass(frozen=True, slots=True)
 class ExecResult:
-    """How a command run inside an instance ended. ``exit_status`` is 128+n when signal n ended it."""
+    """How a command run inside an instance ended.
+
+    ``exit_status`` is 128+n when signal n ended it, and 127 when there is no such program.
+    """
 
     exit_status: int
     stdout: bytes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 _ESTIMATE_BYTES = 1 << 20
 _DISK_BYTES = 32 << 10
 _INODES = 6
+# The kernel takes a network namespace apart some time after its last process has gone (cleanup_net).
+_LINK_GONE_WITHIN_S = 10.0
+_NOT_EXECUTED = 127
 
 
 class ContainerDriver:
@@ -99,7 +103,9 @@ class ContainerDriver:
         """A container with an address, not yet started."""
         if self._process is None:
             raise WorkloadError(f"create {name}: the driver is not prepared")
-        return ContainerInstance(self, name, self.network.pool.acquire(), self._process)
+        address = self.network.pool.acquire()
+        wait_until_gone(link_name(address))
+        return ContainerInstance(self, name, address, self._process)
 
     def container_spec(self, name: str, address: InstanceAddress, process: Process) -> ContainerSpec:
         """The whole of it, as the launcher takes it."""
@@ -114,7 +120,7 @@ class ContainerDriver:
             process=process,
             rootfs=Rootfs(self.layers, f"{directory}/upper", f"{directory}/work"),
             resources=Resources(self.spec.memory_bytes, self.spec.cpus, self.spec.pids_limit),
-            network=container_network(address, self.network.bridge_index(address), f"tarev{address.number}"),
+            network=container_network(address, self.network.bridge_index(address), link_name(address)),
         )
 
     def close(self) -> None:
@@ -126,6 +132,20 @@ class ContainerDriver:
         for directory in Cgroup(hierarchy, self._context.cgroup).directories:
             remove_directory(directory)
             remove_if_last(Path(directory).parent)
+
+
+def link_name(address: InstanceAddress) -> str:
+    """The host's end of the container's link."""
+    return f"tarev{address.number}"
+
+
+def wait_until_gone(link: str) -> None:
+    """Until the kernel has deleted the link of the container that had this address before."""
+    deadline = time.monotonic() + _LINK_GONE_WITHIN_S
+    while os.path.lexists(f"/sys/class/net/{link}"):
+        if time.monotonic() > deadline:
+            raise WorkloadError(f"create link {link}: one of this name is still there")
+        time.sleep(0.001)
 
 
 def remove_if_last(directory: Path) -> None:
@@ -196,6 +216,8 @@ class ContainerInstance(LaunchedInstance):
             try:
                 self._launcher.execute(self.name, exec_name, process, outputs[0].write_end, outputs[1].write_end)
             except LauncherError as error:
+                if str(error).startswith(f"execute {argv[0]}:"):  # it came as far as execve
+                    return ExecResult(_NOT_EXECUTED, b"", f"{error}\n".encode())
                 raise WorkloadError(f"execute {argv[0]} in {self.name}: {error}") from error
             stack.callback(self._launcher.remove, exec_name)
             for output in outputs:

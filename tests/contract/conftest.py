@@ -1,29 +1,18 @@
-"""One prepared driver of each kind for the whole suite: preparing is idempotent and shared by design."""
+"""The drivers that the contract is held against."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from bench.context import Roots, RunContext, run_directories
-from bench.drivers.network import RunNetwork
-from tests.support.command import DATA, wait_for_host
-from tests.support.fake import FakeDriver
-from tests.support.images import website_spec
+from tests.support.kinds import prepared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from bench.workload import Driver, Instance, WorkloadSpec
+    from tests.support.kinds import Kind
 
-_CAPACITY = 8
 _KINDS = [
     "fake",
     pytest.param("process", marks=pytest.mark.root),
@@ -32,110 +21,8 @@ _KINDS = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A driver, how to make one like it that is not prepared, and how to end an instance behind its back."""
-
-    name: str
-    driver: Driver
-    fresh: Callable[[], Driver]
-    end: Callable[[Instance], None]
-    spec: WorkloadSpec
-
-
 @pytest.fixture(scope="session", params=_KINDS)
 def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kind]:
-    """Prepared, with run directories of the test's own; images, layers and guests are the host's cache."""
-    name = request.param
-    with ExitStack() as stack:
-        if name == "fake":
-            fake = FakeDriver()
-            made = Kind(name, fake, FakeDriver, _end_fake, website_spec(tmp_path_factory.mktemp("data")))
-        else:
-            made = stack.enter_context(_real(name, tmp_path_factory.mktemp("run")))
-        stack.callback(made.driver.close)
-        made.driver.prepare(made.spec)
+    """One prepared driver for the whole suite: preparing is shared by design."""
+    with prepared(request.param, tmp_path_factory.mktemp("data")) as made:
         yield made
-
-
-class _real:  # noqa: N801 - reads as a function
-    """A driver on the host, with the bridges that it needs."""
-
-    def __init__(self, name: str, directory: Path) -> None:
-        # QEMU does not run as root and has to reach its console below.
-        for path in (directory, *directory.parents):
-            if path.stat().st_uid == os.getuid() and path != Path("/"):
-                path.chmod(path.stat().st_mode | 0o011)
-        self._name = name
-        self._roots = Roots(DATA, directory)
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Kind:
-        if self._name != "process":
-            wait_for_host()  # the bridges' names are those of a run
-        context = RunContext(f"contract-{self._name}-{os.getpid()}", self._roots)
-        network = RunNetwork(context.run_id, _CAPACITY)
-        self._stack.enter_context(run_directories(context))
-        self._stack.callback(network.close)
-
-        def fresh() -> Driver:
-            return _driver(self._name, context, network)
-
-        end = _end_machine if self._name == "vm" else _end_launched
-        return Kind(self._name, fresh(), fresh, end, website_spec(DATA))
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-
-def _driver(name: str, context: RunContext, network: RunNetwork) -> Driver:
-    if name == "process":
-        from bench.drivers.process import ProcessDriver
-
-        return ProcessDriver(context)
-    if name == "container":
-        from bench.drivers.container import ContainerDriver
-
-        return ContainerDriver(context, network)
-    from bench.drivers.vm import VmDriver
-
-    return VmDriver(context, network)
-
-
-def _end_fake(instance: Instance) -> None:
-    instance.die()  # type: ignore[attr-defined]
-
-
-def _end_launched(instance: Instance) -> None:
-    """Whatever answers at the instance's address is killed, found as an operator would find it."""
-    for pid in serving(instance):
-        os.kill(pid, signal.SIGKILL)
-
-
-def _end_machine(instance: Instance) -> None:
-    for pid in pids_with(f"guest={instance.name},"):
-        os.kill(pid, signal.SIGKILL)
-
-
-def serving(instance: Instance) -> list[int]:
-    """Processes of the host that are this instance's: in its group, or listening on its loopback address."""
-    grouped = [
-        int(entry.name)
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and f"/{instance.name}\n" in _text(entry / "cgroup")
-    ]
-    return grouped or pids_with(f"{instance.endpoint.host}:{instance.endpoint.port}")
-
-
-def pids_with(word: str) -> list[int]:
-    """Processes that have this in their command line."""
-    listed = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 1) for line in listed.splitlines() if word in line]
-    return [int(row[0]) for row in rows if len(row) == 2 and "ps -eo" not in row[1]]
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""

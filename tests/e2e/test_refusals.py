@@ -132,7 +132,7 @@ def test_a_port_that_somebody_has_on_every_address_is_refused(untouched: None) -
     wait_for_host()
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.bind(("0.0.0.0", 8080))
+        holder.bind(("0.0.0.0", 8080))  # noqa: S104 - the point of it
         holder.listen()
         outcome = bench("density", "--containers", "0", "--vms", "0", "--processes", "2")
     assert outcome.code == 3

@@ -1,7 +1,7 @@
 """A driver whose boxes are web servers on loopback, in threads of the test: for unit tests of what drives drivers.
 
-Knobs, by the instance's number in the order of creation: ``refuse`` to start, stay ``silent`` (connections are accepted,
-never answered), ``die`` on the first connection, be ``slow`` to answer, ``stuck`` on removal.
+Knobs, by the instance's number in the order of creation: ``refuse`` to start, stay ``silent`` (connections are
+accepted, never answered), ``die`` on the first connection, be ``slow`` to answer, ``stuck`` on removal.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from bench.design import plan_experiment, plan_steps
 
+ONE_OF_EACH = {"container": 1, "vm": 1, "process": 1}
+
 
 @pytest.mark.parametrize(
     ("count", "batch", "steps"),
@@ -45,7 +47,7 @@ def test_the_seed_decides_the_order_and_nothing_else() -> None:
 
 
 def test_every_block_has_every_treatment_once() -> None:
-    plan = plan_experiment("density", {"container": 1, "vm": 1, "process": 1}, dict.fromkeys(("container", "vm", "process"), 1), 50, 3)
+    plan = plan_experiment("density", ONE_OF_EACH, ONE_OF_EACH, 50, 3)
     assert len(plan.order) == plan.blocks == 50
     assert all(sorted(order) == ["container", "process", "vm"] for order in plan.order)
     assert len(set(plan.order)) == 6

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench.design import plan_experiment
-from bench.harness import Harness, Timeouts
+from bench.harness import Harness, Session
 from bench.results import RunWriter
 from bench.workload import Pace, State, WorkloadError
 from tests.support.fake import Behaviour, FakeDriver
@@ -43,7 +43,7 @@ def carry_out(
     progress = Recorder()
     plan = plan_experiment("density", counts, {name: one.pace.slots for name, one in drivers.items()}, blocks, seed=1)
     with RunWriter(tmp_path / "run", manifest()) as writer:
-        harness = Harness(drivers, website_spec(tmp_path / "data"), writer, progress, Timeouts(answer_s))
+        harness = Harness(drivers, website_spec(tmp_path / "data"), Session(writer, progress, answer_s))
         try:
             harness.prepare(plan)
             harness.run(plan)
@@ -77,7 +77,8 @@ def test_every_instance_is_launched_answers_and_is_removed(tmp_path: Path) -> No
 
 def test_what_cannot_be_measured_has_no_sample(tmp_path: Path) -> None:
     samples, _, _ = carry_out(tmp_path, {"fake": FakeDriver()}, {"fake": 1})
-    assert {row["metric"] for row in samples if row["instance"]} == {"launch", "first_answer", "pss", "rss", "configured"}
+    measured = {row["metric"] for row in samples if row["instance"]}
+    assert measured == {"launch", "first_answer", "pss", "rss", "configured"}
 
 
 def test_samples_are_in_the_order_of_time(tmp_path: Path) -> None:
@@ -130,7 +131,7 @@ def test_every_block_has_every_treatment_in_the_planned_order(tmp_path: Path) ->
     drivers = {"one": FakeDriver("one"), "two": FakeDriver("two")}
     _, events, progress = carry_out(tmp_path, drivers, {"one": 1, "two": 1}, blocks=2)
     plan = plan_experiment("density", {"one": 1, "two": 1}, {"one": 1, "two": 1}, 2, seed=1)
-    planned = [(block, driver) for block, order in enumerate(plan.order) for driver in order]
+    planned: list[tuple[object, ...]] = [(block, driver) for block, order in enumerate(plan.order) for driver in order]
     assert [(event["block"], event["driver"]) for event in events if event["event"] == "treatment"] == planned
     assert [entry[1:3] for entry in progress.seen if entry[0] == "treatment"] == planned
     assert all(driver.calls["remove"] == 2 for driver in drivers.values())
@@ -153,7 +154,7 @@ def test_what_breaks_off_in_the_middle_still_takes_down(tmp_path: Path) -> None:
     driver = FakeDriver()
     plan = plan_experiment("density", {"fake": 4}, {"fake": 1}, 1, seed=1)
     with RunWriter(tmp_path / "run", manifest()) as writer:
-        harness = Harness({"fake": driver}, website_spec(tmp_path / "data"), writer, Breaks(), Timeouts(1.0))
+        harness = Harness({"fake": driver}, website_spec(tmp_path / "data"), Session(writer, Breaks(), 1.0))
         harness.prepare(plan)
         with pytest.raises(KeyboardInterrupt):
             harness.run(plan)

@@ -29,27 +29,34 @@ def test_a_second_signal_changes_nothing() -> None:
         signal.raise_signal(signal.SIGTERM)
 
 
-def test_a_shield_is_left_before_it_is_raised() -> None:
-    finished = False
+def shielded(interrupts: Interrupts, done: list[str]) -> None:
+    """A signal inside a shield, and what is done after it."""
+    with interrupts.shield():
+        with interrupts.shield():
+            signal.raise_signal(signal.SIGINT)
+            done.append("inner")
+        done.append("outer")
+    done.append("after")
+
+
+def test_shields_are_left_before_it_is_raised() -> None:
+    done: list[str] = []
     with Interrupts() as interrupts, pytest.raises(Interrupted):
-        with interrupts.shield():
-            signal.raise_signal(signal.SIGINT)
-            finished = True
-        pytest.fail("the signal was forgotten")
-    assert finished
+        shielded(interrupts, done)
+    assert done == ["inner", "outer"]
 
 
-def test_nested_shields_hold_until_the_outermost() -> None:
-    with Interrupts() as interrupts, pytest.raises(Interrupted), interrupts.shield():
-        with interrupts.shield():
-            signal.raise_signal(signal.SIGINT)
-        assert interrupts.pending
+def fail_shielded(interrupts: Interrupts) -> None:
+    with interrupts.shield():
+        signal.raise_signal(signal.SIGINT)
+        raise ValueError("mine")
 
 
 def test_an_error_inside_a_shield_is_not_replaced() -> None:
-    with Interrupts() as interrupts, pytest.raises(ValueError, match="mine"), interrupts.shield():
-        signal.raise_signal(signal.SIGINT)
-        raise ValueError("mine")
+    with Interrupts() as interrupts:
+        with pytest.raises(ValueError, match="mine"):
+            fail_shielded(interrupts)
+        assert interrupts.pending
 
 
 def test_held_signals_are_raised_on_release() -> None:

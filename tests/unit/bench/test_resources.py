@@ -7,11 +7,23 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bench.drivers import resources
 from bench.meters import read_meminfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench.workload import Requirement
+
+
+def shown_by(program: str, first: Callable[[], object]) -> str:
+    """What a Python program prints, in a process that has done something ``first``."""
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, preexec_fn=first, capture_output=True, text=True, check=True).stdout
 
 
 def number(path: str) -> int:
@@ -38,9 +50,7 @@ def test_open_files_are_the_hard_limit() -> None:
 
 def test_a_lower_hard_limit_is_seen() -> None:
     program = "from bench.drivers import resources; print(resources.open_files(1, 32).available)"
-    limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 123))  # noqa: E731
-    shown = subprocess.run([sys.executable, "-c", program], preexec_fn=limit, capture_output=True, text=True, check=True)
-    assert shown.stdout == "123\n"
+    assert shown_by(program, lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 123))) == "123\n"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +60,7 @@ def test_a_lower_hard_limit_is_seen() -> None:
         (resources.inotify(0), "/proc/sys/fs/inotify/max_user_instances"),
     ],
 )
-def test_limits_of_sysctl(requirement: resources.Requirement, path: str) -> None:
+def test_limits_of_sysctl(requirement: Requirement, path: str) -> None:
     assert requirement.available == number(path)
     assert "sysctl" in requirement.raise_hint
 
@@ -98,9 +108,7 @@ def test_the_limit_of_our_own_group_is_read() -> None:
     group.mkdir()
     try:
         (group / "pids.max").write_text("77")
-        enter = lambda: (group / "cgroup.procs").write_text("0")  # noqa: E731
         program = "from bench.drivers import resources; print(resources.pids(1, 1).available)"
-        shown = subprocess.run([sys.executable, "-c", program], preexec_fn=enter, capture_output=True, text=True, check=True)
-        assert shown.stdout == "77\n"
+        assert shown_by(program, lambda: (group / "cgroup.procs").write_text("0")) == "77\n"
     finally:
         group.rmdir()

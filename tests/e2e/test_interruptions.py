@@ -109,7 +109,8 @@ def test_ctrl_c_while_machines_boot(tmp_path: Path) -> None:
 
 
 def machines(before: dict[str, set[str]]) -> set[str]:
-    return {line for line in host_inventory()["processes"] - before["processes"] if f"{RUNS}/" in line and "qemu" in line}
+    new = host_inventory()["processes"] - before["processes"]
+    return {line for line in new if f"{RUNS}/" in line and "qemu" in line}
 
 
 def check_clean_up(before: dict[str, set[str]], tmp_path: Path) -> None:
