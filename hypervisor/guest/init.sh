@@ -67,7 +67,8 @@ shift
 eval "exec env -i $environment \"\$found\" \"\$@\""'
 launcher='nsenter -F -r/root -w"/root$cwd" -S "$uid" -G "$gid" -- sh -c "$enter" sh "$path" "$environment"'
 
-eval "$launcher $argv" </dev/null &
+# exec, so that the pid is the process's own and not a shell's that waits for it: signals must reach it.
+eval "exec $launcher $argv" </dev/null &
 process=$!
 say "process started"
 
