@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _NAMESPACE_KINDS = ("cgroup", "ipc", "mnt", "net", "pid", "uts")
 # The kernel frees network namespaces, and control groups of them, some time after their last process has gone.
 _GONE_WITHIN_S = 10.0
+# Our names start with it, wherever they stand in a line: tare0, /tare/RUN, qemu-1-tare-vm-0-0, but not a guitare.
+_LABEL = re.compile("(?<![A-Za-z0-9])tare")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def certify(before: Inventory, take: Callable[[], Inventory]) -> CertificateFact
 
 def is_ours(entry: str) -> bool:
     """Whether the entry carries our label or belongs to this process's descendants."""
-    return "tare" in entry or entry.startswith("process ")
+    return _LABEL.search(entry) is not None or entry.startswith("process ")
 
 
 def _new_entries(before: Inventory, after: Inventory) -> set[str]:

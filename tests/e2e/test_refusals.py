@@ -39,7 +39,7 @@ def untouched() -> Iterator[None]:
 
 @contextlib.contextmanager
 def foreign_link(name: str) -> Iterator[None]:
-    subprocess.run(["ip", "link", "add", name, "type", "dummy"], check=True)
+    subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True)
     try:
         yield
     finally:
