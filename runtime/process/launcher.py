@@ -28,7 +28,7 @@ from runtime.rootfs.plan import masked_paths, plan_rootfs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from runtime.spec.container import ContainerSpec
+    from runtime.spec.container import ContainerSpec, Process
 
 # The cgroup namespace comes later, once the child is in its group.
 _NAMESPACES = (
@@ -150,7 +150,7 @@ class Launcher:
                 process=spec.process,
                 hostname=spec.hostname,
                 tasks_fds=() if unified else entrance,
-                log_fd=_open_log(stack, spec.log_path),
+                log_fd=_open_log(stack, spec.log_path, spec.process),
                 null_fd=self._null_fd,
                 netlink_fd=_open_netlink(stack),
                 network=spec.network,
@@ -162,7 +162,7 @@ class Launcher:
     def _spawn(self, request: messages.Spawn) -> messages.Reply:
         self._check_unused(request.id)
         with contextlib.ExitStack() as stack:
-            log = _open_log(stack, request.log_path)
+            log = _open_log(stack, request.log_path, request.process)
             child = clone.spawn(plan_chroot(request, self._null_fd, log, self._bounding_set))
         return self._supervise(request.id, Supervised(child.pid, child.pidfd))
 
@@ -227,10 +227,12 @@ def _make_directory(path: str, mode: int) -> None:
         os.mkdir(path, mode)
 
 
-def _open_log(stack: contextlib.ExitStack, path: str) -> int:
+def _open_log(stack: contextlib.ExitStack, path: str, process: Process) -> int:
+    """The process's own: /dev/stdout and /dev/stderr lead to it, and opening those checks the file's owner again."""
     with _doing(f"open log {path}"):
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     stack.callback(os.close, fd)
+    os.fchown(fd, process.uid, process.gid)
     return fd
 
 

@@ -62,6 +62,12 @@ def test_the_log_has_both_outputs_and_standard_input_is_empty(ground: Ground) ->
     assert ground.shell("echo out; echo err >&2; cat; echo end").lines == ["out", "err", "end"]
 
 
+@pytest.mark.parametrize("uid", [0, NOBODY])
+def test_the_outputs_can_be_opened_by_name(ground: Ground, uid: int) -> None:
+    script = "echo out >> /dev/stdout; echo err >> /dev/stderr; echo fd >> /proc/self/fd/1"
+    assert ground.shell(script, uid=uid, gid=uid).lines == ["out", "err", "fd"]
+
+
 def test_the_log_is_nobody_elses(ground: Ground) -> None:
     with ground.running() as (spec, _):
         assert Path(spec.log_path).stat().st_mode & 0o777 == 0o600
