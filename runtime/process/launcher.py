@@ -80,6 +80,7 @@ class Launcher:
             for name in list(self._processes):
                 with contextlib.suppress(OSError, CgroupError):
                     self._remove(name)
+            _end_children()
 
     def _answer(self) -> None:
         request, fds = messages.receive(self._channel)
@@ -240,6 +241,16 @@ def _open_netlink(stack: contextlib.ExitStack) -> int:
     """A route socket of the host's namespace, for the child to take along into its own."""
     netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
     return stack.enter_context(netlink).fileno()
+
+
+def _end_children() -> None:
+    """Kill what plain processes have left behind, which are our children now; containers take theirs along."""
+    with contextlib.suppress(OSError):  # the last: no child is left
+        while True:
+            with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as children:
+                for pid in children.read().split():
+                    os.kill(int(pid), signal.SIGKILL)
+            os.wait()
 
 
 @contextlib.contextmanager

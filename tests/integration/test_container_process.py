@@ -188,3 +188,17 @@ def test_plain_processes_have_a_root_of_their_own_and_no_box(ground: Ground, tmp
         lines = (tmp_path / "log").read_text().splitlines()
         assert lines[-9:] == ["/", "bin", "dev", "etc", "proc", "root", "srv", "sys", "tmp"]
         assert not any(line.startswith("mnt:") for line in lines)  # the host's /proc is not in there
+
+
+def test_what_a_plain_process_leaves_behind_ends_with_the_launcher(tmp_path: Path) -> None:
+    script = "sh -c 'sleep 1000 & sleep 1000 & echo $!' & wait; exec true"
+    process = Process(("/bin/sh", "-c", script), ("PATH=/usr/bin:/bin",))
+    with Launcher("test", None) as launcher:
+        launcher.spawn("parent", Path("/"), process, tmp_path / "log")
+        assert launcher.wait("parent", 10) == 0
+        launcher.remove("parent")
+        children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children")
+        orphans = children.read_text().split()
+        assert (tmp_path / "log").read_text().strip() in orphans
+        assert len(orphans) == 2
+    assert not any(Path(f"/proc/{pid}").exists() for pid in orphans)
