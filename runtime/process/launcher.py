@@ -74,7 +74,7 @@ class Launcher:
                 self._reap_ready(ready)
                 if self._channel.fileno() in ready:
                     self._answer()
-        except EOFError:
+        except (EOFError, ConnectionError):
             pass
         finally:
             for name in list(self._processes):

@@ -14,6 +14,7 @@ import pytest
 import runtime
 from runtime.cgroups.cgroup import Cgroup, remove_directory
 from runtime.cgroups.hierarchy import host_hierarchy
+from runtime.process import messages
 from runtime.process.client import LauncherError
 from runtime.spec.container import Resources
 from tests.support.containers import eventually, make_ground
@@ -180,3 +181,17 @@ def test_a_request_that_makes_no_sense_is_refused_and_harms_nobody(ground: Groun
         with pytest.raises(LauncherError, match=r"^(?!.*gone)[a-z]"):
             ground.launcher.launch(spec)
         assert ground.launcher.exit_status(bystander.id) is None
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("requests", [1, 3])
+def test_a_client_that_goes_before_it_is_answered_is_no_error(
+    tmp_path: Path, busybox_layers: tuple[Path, ...], capfd: pytest.CaptureFixture[str], requests: int
+) -> None:
+    with make_ground(tmp_path / "ground", busybox_layers) as ground:
+        for _ in range(requests):
+            spec = ground.spec(ground.process("sleep", "1000"))
+            messages.send(ground.launcher._channel, messages.Launch(spec))
+        ground.launcher.close()
+        assert ground.leftovers() == []
+    assert capfd.readouterr().err == ""
