@@ -112,7 +112,9 @@ class Harness:
         for treatment in plan.treatments:
             self._session.progress.phase(f"preparing {treatment.driver}")
             self._session.writer.event("prepare", driver=treatment.driver)
-            self._drivers[treatment.driver].prepare(self._spec)
+            # Between a link's creation and its label, say, an interrupt would leave what nobody knows as ours.
+            with self._session.shield():
+                self._drivers[treatment.driver].prepare(self._spec)
 
     def run(self, plan: Plan) -> None:
         """Carry out the blocks in their order, with drivers that are prepared."""

@@ -156,8 +156,9 @@ def test_the_report_is_rebuilt_by_anybody_from_a_copy(tmp_path: Path) -> None:
         nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
         rebuilt = subprocess.run([*nobody, *command], cwd=ROOT, capture_output=True, text=True, check=False)
         assert rebuilt.returncode == 0, rebuilt.stderr
-        original = (run_dir / "report.html").read_text()
-        assert (copy / "report.html").read_text() == original.replace(str(run_dir), str(copy))
+        pages = [(place / "report.html").read_text() for place in (run_dir, copy)]
+        original, again = (page.replace(str(copy), "PLACE").replace(str(run_dir), "PLACE") for page in pages)
+        assert again == original
     finally:
         shutil.rmtree(copy)
 

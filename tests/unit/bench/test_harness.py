@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from tests.support.images import website_spec
 from tests.support.manifests import manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -142,6 +144,26 @@ def test_taking_down_goes_on_when_one_cannot_be_removed(tmp_path: Path) -> None:
     with pytest.raises(WorkloadError, match="remove tare-fake-0-0: stuck"):
         carry_out(tmp_path, {"fake": driver}, {"fake": 3})
     assert [instance.state for instance in driver.instances[1:]] == [State.REMOVED, State.REMOVED]
+
+
+def test_preparing_and_taking_down_are_shielded_and_measuring_is_not(tmp_path: Path) -> None:
+    shielded: list[str] = []
+
+    @contextlib.contextmanager
+    def shield() -> Iterator[None]:
+        before = dict(driver.calls)
+        yield
+        shielded.extend(call for call in driver.calls if driver.calls[call] != before.get(call, 0))
+
+    driver = FakeDriver()
+    plan = plan_experiment("density", {"fake": 1}, {"fake": 1}, 1, seed=1)
+    with RunWriter(tmp_path / "run", manifest()) as writer:
+        session = Session(writer, Recorder(), 1.0, shield)
+        harness = Harness({"fake": driver}, website_spec(tmp_path / "data"), session)
+        harness.prepare(plan)
+        harness.run(plan)
+    driver.close()
+    assert shielded == ["prepare", "stop", "remove"]
 
 
 def test_what_breaks_off_in_the_middle_still_takes_down(tmp_path: Path) -> None:
