@@ -17,10 +17,10 @@ from bench.meters import CALM, MEMINFO_METRICS, Settling, settle
 from bench.metrics import METRICS
 from bench.probe import Answer, Prober
 from bench.results import Sample
-from bench.workload import Driver, Instance, State, WorkloadError, WorkloadSpec
+from bench.workload import Driver, Instance, InstanceStats, State, WorkloadError, WorkloadSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from bench.results import Plan, RunWriter, TreatmentPlan
 
@@ -31,7 +31,8 @@ _LOOK_S = 1.0
 
 
 Shield = Callable[[], AbstractContextManager[None]]
-"""Makes a context whose inside no interrupt breaks off."""
+"""Makes a context whose inside no interrupt breaks off. Whatever the main thread asks of an instance is inside one: a
+question to a launcher or to libvirt that nobody reads the answer to would put all the later ones out of step."""
 
 
 class Progress(Protocol):
@@ -89,12 +90,13 @@ class Launched:
             self.watch.cancel()
 
 
-def await_answers(batch: Sequence[Launched]) -> None:
+def await_answers(batch: Sequence[Launched], shield: Shield = nullcontext) -> None:
     """Wait for the probe's verdict on each; now and then see whether those that are silent still run at all."""
     watches = [one.watch for one in batch if one.watch is not None]
     while wait(watches, timeout=_LOOK_S).not_done:
-        for one in batch:
-            one.give_up_if_ended()
+        with shield():
+            for one in batch:
+                one.give_up_if_ended()
     for one in batch:
         one.note_answer()
 
@@ -142,6 +144,7 @@ class Ramp:
         self._writer = session.writer
         self._progress = session.progress
         self._answer_s = session.answer_s
+        self._shield = session.shield
         self._prober = prober
         self._launched: list[Launched] = []
         self._stopping = False
@@ -170,7 +173,7 @@ class Ramp:
         futures = [self._pool.submit(self._launch, launched) for launched in batch]
         for future in futures:
             future.result()
-        await_answers(batch)
+        await_answers(batch, self._shield)
         answered = [one.answer.answered_at_ns for one in batch if one.answer and one.answer.answered_at_ns]
         self._writer.samples(*(sample for one in batch for sample in self._startup_samples(one)))
         self._progress.running(len(self._launched), self._failed())
@@ -223,19 +226,24 @@ class Ramp:
         self._progress.phase("reading every instance")
         for one in self._alive():
             try:
-                stats = one.stats()
+                with self._shield():
+                    stats = one.stats()
             except WorkloadError as error:  # it has ended since it was asked for its state
                 self._writer.event("instance_not_read", block=self._block, instance=one.name, reason=str(error))
-                continue
-            values = {
-                "pss": stats.pss_bytes,
-                "rss": stats.rss_bytes,
-                "cgroup": stats.cgroup_bytes,
-                "configured": stats.configured_bytes,
-                "guest_used": stats.guest_used_bytes,
-            }
-            samples = (self._sample(metric, value) for metric, value in values.items() if value is not None)
-            self._writer.samples(*(replace(sample, instance=one.name) for sample in samples))
+            else:
+                self._writer.samples(*self._stats_samples(one.name, stats))
+
+    def _stats_samples(self, name: str, stats: InstanceStats) -> Iterator[Sample]:
+        values = {
+            "pss": stats.pss_bytes,
+            "rss": stats.rss_bytes,
+            "cgroup": stats.cgroup_bytes,
+            "configured": stats.configured_bytes,
+            "guest_used": stats.guest_used_bytes,
+        }
+        for metric, value in values.items():
+            if value is not None:
+                yield replace(self._sample(metric, value), instance=name)
 
     def _recheck(self) -> None:
         """With all of them running: does each still answer?"""
@@ -246,7 +254,8 @@ class Ramp:
     def _keep_failed(self) -> None:
         for one in self._launched:
             if one.problem and one.instance is not None:
-                self._writer.log(one.name, one.instance.log())
+                with self._shield():
+                    self._writer.log(one.name, one.instance.log())
 
     def tear_down(self) -> None:
         """Give up what is still starting, then remove every instance, in as many slots as they were started."""
@@ -265,8 +274,9 @@ class Ramp:
             self._record("teardown", (time.monotonic_ns() - started) / _NS_PER_MS)
 
     def _alive(self) -> Sequence[Instance]:
-        running = (one.instance for one in self._launched if one.instance is not None)
-        return [instance for instance in running if instance.state is State.RUNNING]
+        made = (one.instance for one in self._launched if one.instance is not None)
+        with self._shield():
+            return [instance for instance in made if instance.state is State.RUNNING]
 
     def _failed(self) -> int:
         return sum(1 for one in self._launched if one.problem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from bench.cli.progress import make_progress
 from bench.context import Busy, LeftOver, Roots, RunContext, new_run_id
 from bench.drivers.network import RunNetwork
 from bench.experiments.density import Density, Prepared, Request
-from bench.interrupts import Interrupted
+from bench.interrupts import SIGNALS, Interrupted
 from bench.preflight import describe, readable
 from bench.results import ResultsError
 from bench.workload import HostCannot, WorkloadError, WorkloadSpec
@@ -192,6 +193,9 @@ def _run(experiment: Density, run_dir: Path, progress: Any) -> None:
     try:
         experiment.run(run_dir, progress)
     except Interrupted:
+        # All is taken down; what a second, impatient signal could still do is to spoil these last words.
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         raise CommandError(f"interrupted; taken down, results so far are in {run_dir}", Exit.INTERRUPTED) from None
     except Busy as error:
         raise CommandError(str(error), Exit.REFUSED, "wait for it to end: two would disturb each other") from error

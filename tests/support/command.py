@@ -163,7 +163,7 @@ def _difference(before: Mapping[str, set[str]], after: Mapping[str, set[str]]) -
 
 def _our_processes() -> set[str]:
     """Whatever serves a run: launchers, QEMU, and the workload's httpd."""
-    listed = _output("ps", "-eo", "pid=,args=").splitlines()
+    listed = _output("ps", "-ww", "-eo", "pid=,args=").splitlines()
     return {line.strip() for line in listed if re.search(r"runtime\.process\.launcher|qemu-system|/bin/httpd", line)}
 
 

@@ -117,6 +117,7 @@ class FakeInstance:
     def stats(self) -> InstanceStats:
         """Made up, but for what nobody measures here."""
         next_state(self._state, Verb.STATS)
+        self._driver.calls["stats"] += 1
         return InstanceStats(1 << 20, 2 << 20, None, _CONFIGURED, None, 1)
 
     def exec(self, argv: Sequence[str], timeout_s: float = 30.0) -> ExecResult:

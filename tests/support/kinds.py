@@ -115,9 +115,9 @@ def serving(instance: Instance) -> list[int]:
 
 def pids_with(word: str) -> list[int]:
     """Processes that have this in their command line."""
-    listed = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
     rows = [line.split(None, 1) for line in listed.splitlines() if word in line]
-    return [int(row[0]) for row in rows if len(row) == 2 and "ps -eo" not in row[1]]
+    return [int(row[0]) for row in rows if len(row) == 2 and "ps -ww" not in row[1]]
 
 
 def _text(path: Path) -> str:

@@ -163,7 +163,7 @@ def test_preparing_and_taking_down_are_shielded_and_measuring_is_not(tmp_path: P
         harness.prepare(plan)
         harness.run(plan)
     driver.close()
-    assert shielded == ["prepare", "stop", "remove"]
+    assert shielded == ["prepare", "stats", "stop", "remove"]
 
 
 def test_what_breaks_off_in_the_middle_still_takes_down(tmp_path: Path) -> None:
