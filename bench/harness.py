@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from bench.meters import CALM, MEMINFO_METRICS, Settling, settle
@@ -50,12 +50,17 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Where results go, who is told, how long an instance may take to its first answer, what no interrupt breaks."""
+    """Where results go, who is told, how long an instance may take to its first answer, what no interrupt breaks.
+
+    ``calm`` says when the host's memory counts as settled before a treatment, ``settling`` when between two steps.
+    """
 
     writer: RunWriter
     progress: Progress
     answer_s: float
     shield: Shield = nullcontext
+    calm: Settling = CALM
+    settling: Settling = field(default_factory=Settling)
 
 
 @dataclass(slots=True)
@@ -145,6 +150,7 @@ class Ramp:
         self._progress = session.progress
         self._answer_s = session.answer_s
         self._shield = session.shield
+        self._calm, self._settling = session.calm, session.settling
         self._prober = prober
         self._launched: list[Launched] = []
         self._stopping = False
@@ -211,7 +217,7 @@ class Ramp:
 
     def _read_memory(self, running: int) -> None:
         self._progress.phase(f"reading memory at N = {running}")
-        reading = settle(Settling() if running else CALM)
+        reading = settle(self._settling if running else self._calm)
         if not reading.settled:
             self._writer.event("not_settled", block=self._block, driver=self._plan.driver, running=running)
         self._writer.samples(
@@ -247,7 +253,7 @@ class Ramp:
 
     def _recheck(self) -> None:
         """With all of them running: does each still answer?"""
-        watches = [self._prober.watch(one.endpoint, _RECHECK_S) for one in self._alive()]
+        watches = [self._prober.watch(one.endpoint, min(_RECHECK_S, self._answer_s)) for one in self._alive()]
         answering = sum(1 for watch in watches if watch.result().answered_at_ns is not None)
         self._record("answering", answering)
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench.design import plan_experiment
-from bench.harness import Harness, Session
+from bench.harness import Harness, Session, Shield
+from bench.meters import Settling
 from bench.results import RunWriter
 from bench.workload import Pace, State, WorkloadError
 from tests.support.fake import Behaviour, FakeDriver
@@ -20,6 +21,10 @@ from tests.support.manifests import manifest
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+# Nobody judges the memory of fakes: the first reading will do.
+AT_ONCE = Settling(window_s=0.0, readings=1)
 
 
 class Recorder:
@@ -38,6 +43,11 @@ class Recorder:
         self.seen.append(("phase", name))
 
 
+def session(writer: RunWriter, progress: Recorder, answer_s: float, shield: Shield = contextlib.nullcontext) -> Session:
+    """A session that does not wait for the host's memory."""
+    return Session(writer, progress, answer_s, shield, calm=AT_ONCE, settling=AT_ONCE)
+
+
 def carry_out(
     tmp_path: Path, drivers: dict[str, FakeDriver], counts: dict[str, int], blocks: int = 1, answer_s: float = 1.0
 ) -> tuple[list[dict[str, str]], list[dict[str, str]], Recorder]:
@@ -45,7 +55,7 @@ def carry_out(
     progress = Recorder()
     plan = plan_experiment("density", counts, {name: one.pace.slots for name, one in drivers.items()}, blocks, seed=1)
     with RunWriter(tmp_path / "run", manifest()) as writer:
-        harness = Harness(drivers, website_spec(tmp_path / "data"), Session(writer, progress, answer_s))
+        harness = Harness(drivers, website_spec(tmp_path / "data"), session(writer, progress, answer_s))
         try:
             harness.prepare(plan)
             harness.run(plan)
@@ -158,8 +168,7 @@ def test_preparing_and_taking_down_are_shielded_and_measuring_is_not(tmp_path: P
     driver = FakeDriver()
     plan = plan_experiment("density", {"fake": 1}, {"fake": 1}, 1, seed=1)
     with RunWriter(tmp_path / "run", manifest()) as writer:
-        session = Session(writer, Recorder(), 1.0, shield)
-        harness = Harness({"fake": driver}, website_spec(tmp_path / "data"), session)
+        harness = Harness({"fake": driver}, website_spec(tmp_path / "data"), session(writer, Recorder(), 1.0, shield))
         harness.prepare(plan)
         harness.run(plan)
     driver.close()
@@ -176,7 +185,7 @@ def test_what_breaks_off_in_the_middle_still_takes_down(tmp_path: Path) -> None:
     driver = FakeDriver()
     plan = plan_experiment("density", {"fake": 4}, {"fake": 1}, 1, seed=1)
     with RunWriter(tmp_path / "run", manifest()) as writer:
-        harness = Harness({"fake": driver}, website_spec(tmp_path / "data"), Session(writer, Breaks(), 1.0))
+        harness = Harness({"fake": driver}, website_spec(tmp_path / "data"), session(writer, Breaks(), 1.0))
         harness.prepare(plan)
         with pytest.raises(KeyboardInterrupt):
             harness.run(plan)
