@@ -185,7 +185,7 @@ class RunWriter:
         self.run_dir = run_dir
         self.manifest = manifest
         with ExitStack() as undo:
-            with _naming(run_dir):
+            with _naming(f"run directory {run_dir}"):
                 run_dir.mkdir(parents=True)
             undo.callback(shutil.rmtree, run_dir, ignore_errors=True)
             self._samples = undo.enter_context(_open_to_append(run_dir / "samples.csv"))

@@ -14,10 +14,16 @@ from bench.results import ResultsError
 @click.argument("run_dir", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def command(run_dir: Path) -> int:
     """Rebuild RUN_DIR/report.html from RUN_DIR's manifest and samples."""
+    from bench.loading import load_run
     from reports.page import write_report
 
     try:
-        click.echo(write_report(run_dir))
+        load_run(run_dir)
     except ResultsError as error:
         raise CommandError(str(error), Exit.USAGE, "give the directory of a run: it holds manifest.json") from error
+    try:
+        click.echo(write_report(run_dir))
+    except ResultsError as error:
+        hint = "copy the run directory to where there is room and you may write"
+        raise CommandError(str(error), Exit.HOST_CANNOT, hint) from error
     return Exit.DONE
