@@ -14,6 +14,7 @@ import mmap
 import os
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 from runtime.linux.numbers import numbers
 
@@ -73,7 +74,7 @@ class Program:
 
     def __init__(self, calls: tuple[Call, ...]) -> None:
         self._keep: dict[int, ctypes.Array[ctypes.c_char]] = {}
-        self._whats: list[str] = []
+        self._constants: list[ctypes.Array[ctypes.c_char]] = []
         self._rows = _with_copies(calls)
         # Shared, so that a child with a memory of its own can still leave its results to us.
         self._table = mmap.mmap(-1, len(self._rows) * ENTRY_BYTES)
@@ -114,7 +115,8 @@ class Program:
             case int():
                 return argument
             case bytes():
-                return self._address(argument, argument)
+                self._constants.append(_constant(argument))
+                return ctypes.addressof(self._constants[-1])
             case Memory():
                 return self._address(argument, argument.content)
             case At():
@@ -127,6 +129,12 @@ class Program:
         if id(owner) not in self._keep:
             self._keep[id(owner)] = ctypes.create_string_buffer(content)
         return ctypes.addressof(self._keep[id(owner)])
+
+
+@lru_cache(maxsize=4096)
+def _constant(content: bytes) -> ctypes.Array[ctypes.c_char]:
+    """A string in memory, for all programs: most are the same for every container, and none is ever written to."""
+    return ctypes.create_string_buffer(content)
 
 
 @dataclass(frozen=True, slots=True)

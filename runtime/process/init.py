@@ -11,6 +11,7 @@ import signal
 import socket
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from runtime.linux import capabilities, constants, seccomp
@@ -156,6 +157,7 @@ def redirect(stdin: int, stdout: int, stderr: int) -> tuple[Call, ...]:
     )
 
 
+@lru_cache(maxsize=64)
 def confine(process: Process, bounding_set: int) -> tuple[Call, ...]:
     """Give up, for ever, all that the process is not meant to have."""
     keep = process.capabilities
@@ -201,6 +203,7 @@ def _filter(program: bytes | None) -> tuple[Call, ...]:
     return (Call("install the seccomp filter", "prctl", arguments),)
 
 
+@lru_cache(maxsize=64)
 def execute(process: Process) -> tuple[Call, ...]:
     """execve(2), tried along the process's own PATH; the signals that Python ignores are given back."""
     environment = tuple(os.fsencode(entry) for entry in process.env)
