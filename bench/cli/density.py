@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_MINIMUM_BYTES = 64 << 20
+_MINIMUM_BYTES = 4 << 20
 _MAXIMUM_BYTES = 1 << 50
 _MINIMUM_CPUS = 0.01
 _MAXIMUM_CPUS = 255  # of a virtual machine of QEMU's q35 without an interrupt remapper
@@ -53,7 +53,7 @@ class Size(click.ParamType[int]):
             self.fail(f"{value!r} is not a size such as 128MiB or 1g", param, ctx)
         size = float(match[1]) * _UNITS[match[2].lower()]
         if not _MINIMUM_BYTES <= size <= _MAXIMUM_BYTES:
-            self.fail(f"{value} is not between 64 MiB, in which a guest still boots, and 1 PiB", param, ctx)
+            self.fail(f"{value} is not between 4 MiB and 1 PiB", param, ctx)
         return int(size)
 
 

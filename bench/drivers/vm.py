@@ -31,7 +31,7 @@ from hypervisor.errors import HostLacks, HypervisorError
 from hypervisor.guest.build import GuestRoot, build_guest
 from hypervisor.guest.kernel import installed_kernel
 from hypervisor.probe import choose_accelerator
-from hypervisor.spec import DomainSpec, Link
+from hypervisor.spec import MINIMUM_MEMORY_BYTES, DomainSpec, Link
 from runtime.image.store import ImageStore
 from runtime.network.addresses import BRIDGES, PORTS, PREFIX_LENGTH, InstanceAddress
 
@@ -76,6 +76,10 @@ class VmDriver:
         with _as_workload_errors():
             load_libvirt()
             installed_kernel(self._context.roots.data)
+        if spec.memory_bytes < MINIMUM_MEMORY_BYTES:
+            least = f"{MINIMUM_MEMORY_BYTES >> 20}MiB"
+            given = f"{spec.memory_bytes >> 20}MiB"
+            raise HostCannot(f"boot a guest in {given}: its kernel needs {least}", f"bench density --memory {least}")
         self.network.check()
         return (
             resources.memory(spec.memory_bytes + _VMM_BYTES),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime.network.addresses import PREFIX_LENGTH
+from runtime.network.addresses import BRIDGES, PREFIX_LENGTH, BridgeAddress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from runtime.network.addresses import BridgeAddress
 
 _LABEL = "tare:"
 
@@ -47,13 +46,14 @@ def add_neighbour(bridge_index: int, address: str, mac: str) -> None:
 
 def labelled_links(run_id: str | None = None) -> tuple[str, ...]:
     """Names of the links that carry our label: of one run, or of any."""
-    wanted = _LABEL if run_id is None else _LABEL + run_id
-    return tuple(name for name, alias in _links() if alias == wanted or (run_id is None and alias.startswith(wanted)))
+    if run_id is not None:
+        return tuple(link.name for link in _links() if link.alias == _LABEL + run_id)
+    return tuple(link.name for link in _links() if link.alias.startswith(_LABEL) or _is_unlabelled_bridge(link))
 
 
 def existing_links(names: tuple[str, ...]) -> tuple[str, ...]:
     """Those of the names that a link of this host has, whoever made it."""
-    present = {name for name, _ in _links()}
+    present = {link.name for link in _links()}
     return tuple(name for name in names if name in present)
 
 
@@ -86,9 +86,23 @@ def routed_elsewhere(bridges: tuple[BridgeAddress, ...]) -> str | None:
     return None
 
 
-def _links() -> Iterator[tuple[str, str]]:
+@dataclass(frozen=True, slots=True)
+class _Link:
+    name: str
+    alias: str
+    mac: str
+
+
+def _links() -> Iterator[_Link]:
     from pyroute2 import IPRoute
 
     with IPRoute() as ipr:
         for link in ipr.get_links():
-            yield link.get_attr("IFLA_IFNAME"), link.get_attr("IFLA_IFALIAS") or ""
+            attributes = (link.get_attr(name) or "" for name in ("IFLA_IFNAME", "IFLA_IFALIAS", "IFLA_ADDRESS"))
+            yield _Link(*attributes)
+
+
+def _is_unlabelled_bridge(link: _Link) -> bool:
+    """A bridge of ours whose maker was killed before it could label it: our name together with our MAC."""
+    number = link.name.removeprefix("tare")
+    return number.isdecimal() and int(number) < BRIDGES and link.mac == BridgeAddress(int(number)).mac
