@@ -21,7 +21,7 @@ _KINDS = [
 ]
 
 
-@pytest.fixture(scope="session", params=_KINDS)
+@pytest.fixture(scope="module", params=_KINDS)
 def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kind]:
     """One prepared driver for the whole suite: preparing is shared by design."""
     with prepared(request.param, tmp_path_factory.mktemp("data")) as made:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import subprocess
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.command import (
+    NOBODY,
     ONE_CONTAINER,
     bench,
     finish,
@@ -115,12 +115,7 @@ def test_more_machines_than_the_host_holds_name_what_binds(untouched: None) -> N
 def test_without_root_it_says_so(arguments: tuple[str, ...], untouched: None) -> None:
     del untouched
 
-    def become_nobody() -> None:
-        os.setgroups([])
-        os.setgid(65534)
-        os.setuid(65534)
-
-    outcome = finish(start(arguments, before=become_nobody))
+    outcome = finish(start(arguments, under=NOBODY))
     assert outcome.code == 3
     assert "needs root" in outcome.errors[0]
     assert "as root" in outcome.errors[1]
