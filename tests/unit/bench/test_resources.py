@@ -40,7 +40,7 @@ def test_memory_is_what_is_available_less_a_reserve() -> None:
 def test_process_ids_count_those_in_use() -> None:
     requirement = resources.pids(per_instance=2, fixed=5)
     assert requirement.available <= min(number("/proc/sys/kernel/pid_max"), number("/proc/sys/kernel/threads-max"))
-    assert requirement.fixed > 5 + 2
+    assert requirement.fixed >= 5 + 1  # at least this process is there
     assert requirement.per_instance == 2
 
 
