@@ -9,6 +9,7 @@ is here, so the resolution is at worst one `CONNECT_S`.
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 RETRY_S = 0.002
 CONNECT_S = 0.1
+SWITCH_S = 0.0002
 _ANSWER_S = 5.0
 
 
@@ -42,6 +44,9 @@ class Prober:
     """Watches any number of endpoints from one thread. A context manager: leaving it gives up all watches."""
 
     def __enter__(self) -> Self:
+        # Who launches must not wait 5 ms, the default, for the interpreter while the probe reads an answer.
+        self._switch_interval_s = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_S)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="prober", daemon=True)
         self._thread.start()
@@ -54,6 +59,7 @@ class Prober:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        sys.setswitchinterval(self._switch_interval_s)
 
     def watch(self, endpoint: Endpoint, timeout_s: float) -> Future[Answer]:
         """Ask until it answers or ``timeout_s`` has passed; the future never raises for a silent endpoint."""
