@@ -83,7 +83,7 @@ class RunContext:
 
 def new_run_id() -> str:
     """Short, sortable by time, unlike any before."""
-    return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(2)
+    return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(4)
 
 
 @contextmanager
