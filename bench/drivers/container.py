@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from bench.drivers import resources
-from bench.drivers.launched import LaunchedInstance
+from bench.drivers.launched import LaunchedInstance, image_process
 from bench.meters import process_memory
 from bench.workload import (
     Endpoint,
@@ -28,7 +28,6 @@ from bench.workload import (
 from runtime.cgroups.cgroup import Cgroup, create_parents, remove_directory
 from runtime.cgroups.hierarchy import CgroupError, Hierarchy, host_hierarchy
 from runtime.image.store import ImageStore
-from runtime.image.user import resolve_user
 from runtime.linux import capabilities
 from runtime.linux.libseccomp import SeccompError, compile_profile
 from runtime.network.addresses import BRIDGES, PORTS, InstanceAddress
@@ -156,22 +155,11 @@ def remove_if_last(directory: Path) -> None:
 
 def make_process(spec: WorkloadSpec, layers: tuple[Path, ...]) -> Process:
     """The image's process, with the rights of a default container."""
-    config = spec.image.config
-    user = resolve_user(config.user, layers)
     try:
         seccomp = compile_profile(default_profile(capabilities.DEFAULT))
     except SeccompError as error:
         raise HostCannot(str(error), "install it with: apt-get install libseccomp2") from error
-    return Process(
-        argv=config.argv,
-        env=config.env,
-        cwd=config.working_dir or "/",
-        uid=user.uid,
-        gid=user.gid,
-        groups=user.groups,
-        capabilities=capabilities.mask(capabilities.DEFAULT),
-        seccomp=seccomp,
-    )
+    return image_process(spec.image, layers, capabilities.mask(capabilities.DEFAULT), seccomp)
 
 
 class ContainerInstance(LaunchedInstance):

@@ -7,11 +7,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bench.workload import Endpoint, State, Verb, WorkloadError, next_state
+from runtime.image.user import resolve_user
 from runtime.process.client import LauncherError
+from runtime.spec.container import Process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
+    from runtime.image.store import Image
     from runtime.process.client import Launcher
 
 _KILL_S = 10.0
@@ -23,6 +27,22 @@ def _as_workload_errors(doing: str) -> Iterator[None]:
         yield
     except LauncherError as error:
         raise WorkloadError(f"{doing}: {error}") from error
+
+
+def image_process(image: Image, layers: tuple[Path, ...], bounds: int, seccomp: bytes | None = None) -> Process:
+    """What the image says to run, as whom and where; ``bounds`` and ``seccomp`` are its rights."""
+    config = image.config
+    user = resolve_user(config.user, layers)
+    return Process(
+        argv=config.argv,
+        env=config.env,
+        cwd=config.working_dir or "/",
+        uid=user.uid,
+        gid=user.gid,
+        groups=user.groups,
+        capabilities=bounds,
+        seccomp=seccomp,
+    )
 
 
 class LaunchedInstance:

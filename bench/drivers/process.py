@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from bench.drivers import resources
-from bench.drivers.launched import LaunchedInstance
+from bench.drivers.launched import LaunchedInstance, image_process
 from bench.meters import process_memory
 from bench.workload import (
     Endpoint,
@@ -30,15 +30,14 @@ from bench.workload import (
 )
 from runtime.image.flatten import flatten
 from runtime.image.store import ImageStore
-from runtime.image.user import resolve_user
 from runtime.process.client import EVERY_CAPABILITY, Launcher
-from runtime.spec.container import Process
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from bench.context import RunContext
+    from runtime.spec.container import Process
 
 LISTEN_LABEL = "tare.listen-argument"
 _ESTIMATE_BYTES = 256 << 10
@@ -79,18 +78,7 @@ class ProcessDriver:
         flatten(layers, self.root)
         self.logs = self._context.containers / "process-logs"
         self.logs.mkdir(exist_ok=True)
-        config = spec.image.config
-        user = resolve_user(config.user, layers)
-        self._process = Process(
-            argv=config.argv,
-            env=config.env,
-            cwd=config.working_dir or "/",
-            uid=user.uid,
-            gid=user.gid,
-            groups=user.groups,
-            capabilities=EVERY_CAPABILITY,
-            no_new_privs=True,
-        )
+        self._process = image_process(spec.image, layers, EVERY_CAPABILITY)
         self.spec = spec
         self.launcher = self._stack.enter_context(Launcher(self._context.label, None))
 
