@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from runtime.values import value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ class SeccompError(Exception):
     """The profile could not be compiled."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Argument:
     """A comparison of one argument: ``masked_eq`` tests ``arg & value == value_two``."""
 
@@ -32,7 +33,7 @@ class Argument:
     value_two: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rule:
     """System calls with one outcome; ``errno`` None allows, a number fails with it. All ``arguments`` must hold."""
 
@@ -41,7 +42,7 @@ class Rule:
     arguments: tuple[Argument, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Profile:
     """What is not named by a rule fails with ``default_errno``."""
 

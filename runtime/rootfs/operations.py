@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from typing import Protocol
 
 from runtime.linux import constants
 from runtime.linux.program import Call
+from runtime.values import value
 
 _AT_FDCWD = -100
 _EEXIST, _ENOENT = 17, 2
@@ -38,7 +38,7 @@ class Operation(Protocol):
         """The system calls that it takes."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Mount:
     """mount(2). With ``make_target`` a missing directory is made; the target is never followed through a symlink."""
 
@@ -62,7 +62,7 @@ class Mount:
         return (*make_directory(self.target), mount) if self.make_target else (mount,)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Device:
     """A character device node, mknod(2), of mode 0666: the umask must be 0."""
 
@@ -81,7 +81,7 @@ class Device:
         return (Call(self.describe(), "mknodat", arguments),)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Symlink:
     """symlink(2)."""
 
@@ -97,7 +97,7 @@ class Symlink:
         return (Call(self.describe(), "symlinkat", (os.fsencode(self.target), _AT_FDCWD, os.fsencode(self.path))),)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PivotRoot:
     """Make ``new_root``, a mount, the root, and let go of the old one (pivot_root(2), "." over ".")."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runtime.linux.constants import (
@@ -17,6 +16,7 @@ from runtime.linux.constants import (
     MS_REMOUNT,
 )
 from runtime.rootfs.operations import Device, Mount, Operation, PivotRoot, Symlink
+from runtime.values import value
 
 if TYPE_CHECKING:
     from runtime.spec.container import Rootfs
@@ -49,7 +49,7 @@ _OPTIONS_BYTES = 4096
 _EMPTY = "/dev/.empty"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Masked:
     """A path, and what is put over it: /dev/null over a file, the empty directory over a directory."""
 

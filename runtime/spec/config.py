@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runtime.spec.execution import parse_environment, parse_process
@@ -10,6 +9,7 @@ from runtime.spec.linux import Linux, parse_linux
 from runtime.spec.namespaces import parse_mappings
 from runtime.spec.reader import I64, Reader, SpecError
 from runtime.spec.version import check_version
+from runtime.values import value
 
 if TYPE_CHECKING:
     from runtime.spec.execution import OciProcess
@@ -19,7 +19,7 @@ MOMENTS = ("prestart", "createRuntime", "createContainer", "startContainer", "po
 """The hooks of the specification, in the order of a container's life."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Root:
     """The root filesystem; a ``path`` that is not absolute starts at the bundle."""
 
@@ -27,7 +27,7 @@ class Root:
     readonly: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Mount:
     """``destination`` is absolute; a ``source`` of a bind mount that is not absolute starts at the bundle."""
 
@@ -39,7 +39,7 @@ class Mount:
     gid_mappings: tuple[IdMapping, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hook:
     """A program at a moment of the life cycle; ``timeout`` in seconds. ``args`` has argv[0], and may be empty."""
 
@@ -49,7 +49,7 @@ class Hook:
     timeout: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hooks:
     """By moment, in the order in which they are run."""
 
@@ -61,7 +61,7 @@ class Hooks:
     poststop: tuple[Hook, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Config:
     """The whole file; what is absent is None, empty or false."""
 
@@ -73,7 +73,7 @@ class Config:
     mounts: tuple[Mount, ...] = ()
     hooks: Hooks = Hooks()
     annotations: tuple[tuple[str, str], ...] = ()
-    linux: Linux = field(default_factory=Linux)
+    linux: Linux = Linux()
 
 
 def parse_config(value: object) -> Config:
@@ -97,8 +97,8 @@ def parse_config(value: object) -> Config:
 
 def _with_own_names(config: Config) -> Config:
     """Names are the UTS namespace's: without one of its own the container would rename the host."""
-    for name, value in (("hostname", config.hostname), ("domainname", config.domainname)):
-        if value is not None and config.linux.namespace("uts") is None:
+    for name, wanted in (("hostname", config.hostname), ("domainname", config.domainname)):
+        if wanted is not None and config.linux.namespace("uts") is None:
             raise SpecError(name, "needs the uts namespace in linux.namespaces")
     return config
 

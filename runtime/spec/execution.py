@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from runtime.linux import capabilities as caps
 from runtime.spec.reader import I32, ID, U16, U64, Reader, show
+from runtime.values import value
 
 RLIMITS = (
     "RLIMIT_CPU", "RLIMIT_FSIZE", "RLIMIT_DATA", "RLIMIT_STACK", "RLIMIT_CORE", "RLIMIT_RSS", "RLIMIT_NPROC",
@@ -24,7 +23,7 @@ _SCHEDULER_FLAGS = frozenset({
 _IO_CLASSES = frozenset({"IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", "IOPRIO_CLASS_IDLE"})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class User:
     """Ids in the container's user namespace; ``umask`` None leaves the runtime's."""
 
@@ -34,7 +33,7 @@ class User:
     additional_gids: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Capabilities:
     """Five bit sets (`runtime.linux.capabilities.mask`).
 
@@ -49,7 +48,7 @@ class Capabilities:
     unknown: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rlimit:
     """``type`` is the name (RLIMIT_NOFILE), ``resource`` the kernel's number of it."""
 
@@ -59,7 +58,7 @@ class Rlimit:
     hard: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Scheduler:
     """What sched_setattr(2) takes; the times are nanoseconds."""
 
@@ -72,7 +71,7 @@ class Scheduler:
     period: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class IoPriority:
     """What ioprio_set(2) takes; ``io_class`` is ``class`` of the file (IOPRIO_CLASS_BE)."""
 
@@ -80,7 +79,7 @@ class IoPriority:
     priority: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CpuAffinity:
     """Processors of an exec'd process before and after it enters the container's cgroup; lists as of cpuset(7)."""
 
@@ -88,7 +87,7 @@ class CpuAffinity:
     final: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OciProcess:
     """A process; ``capabilities`` None asks for none to be set. ``console_size`` is (height, width)."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runtime.spec import namespaces as ns
 from runtime.spec.reader import I64, ID, U32, Reader, show
 from runtime.spec.resources import Resources, parse_resources
+from runtime.values import value
 
 if TYPE_CHECKING:
     from runtime.spec.namespaces import IdMapping, Namespace, NetDevice, TimeOffset
@@ -22,7 +22,7 @@ _MODES_WITHOUT = ("MPOL_DEFAULT", "MPOL_LOCAL")
 _MEMORY_FLAGS = ("MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Device:
     """A device node; ``type`` is b, c, u (as c) or p, a FIFO, which has no numbers. None is: as the runtime likes."""
 
@@ -35,7 +35,7 @@ class Device:
     gid: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Personality:
     """What personality(2) takes: LINUX or LINUX32."""
 
@@ -43,7 +43,7 @@ class Personality:
     flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MemoryPolicy:
     """What set_mempolicy(2) takes: MPOL_BIND, the list of nodes, MPOL_F_STATIC_NODES."""
 
@@ -52,7 +52,7 @@ class MemoryPolicy:
     flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Linux:
     """The Linux part; ``seccomp`` and ``intel_rdt`` are the objects of the file, read by whoever compiles them."""
 
@@ -63,7 +63,7 @@ class Linux:
     devices: tuple[Device, ...] = ()
     net_devices: tuple[NetDevice, ...] = ()
     cgroups_path: str | None = None
-    resources: Resources = field(default_factory=Resources)
+    resources: Resources = Resources()
     rootfs_propagation: str | None = None
     seccomp: dict[str, Any] | None = None
     sysctl: tuple[tuple[str, str], ...] = ()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runtime.spec.reader import I64, U32, show
+from runtime.values import value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ _IPC_SYSCTLS = frozenset({
 _UTS_SYSCTLS = frozenset({"kernel/hostname", "kernel/domainname"})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Namespace:
     """One of `TYPES`: a new one, or the one at ``path``."""
 
@@ -31,7 +31,7 @@ class Namespace:
     path: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class IdMapping:
     """A line of uid_map or gid_map (user_namespaces(7))."""
 
@@ -40,7 +40,7 @@ class IdMapping:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TimeOffset:
     """A line of timens_offsets (time_namespaces(7)); ``clock`` is monotonic or boottime."""
 
@@ -49,7 +49,7 @@ class TimeOffset:
     nanosecs: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NetDevice:
     """A network device of the host that moves into the container, there as ``name``."""
 

@@ -5,15 +5,14 @@ What is None was not asked for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from runtime.spec.reader import I64, U16, U32, U64, Reader, show
+from runtime.values import value
 
 _LIMIT = (-1, I64[1])
 _NUMBER = (0, I64[1])
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Memory:
     """Bytes, -1 for no limit; ``swap`` is memory and swap together."""
 
@@ -28,7 +27,7 @@ class Memory:
     check_before_update: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Cpu:
     """Shares, and quotas and periods in microseconds; ``cpus`` and ``mems`` are lists as of cpuset(7)."""
 
@@ -43,14 +42,14 @@ class Cpu:
     idle: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Pids:
     """The greatest number of tasks; -1 for no limit."""
 
     limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DeviceRule:
     """An entry of the allowed device list; ``type`` is a, c or b, a number None is every number."""
 
@@ -61,7 +60,7 @@ class DeviceRule:
     access: str = "rwm"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WeightDevice:
     """The weight of one block device."""
 
@@ -71,7 +70,7 @@ class WeightDevice:
     leaf_weight: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ThrottleDevice:
     """A rate of one block device, in bytes or operations per second."""
 
@@ -80,7 +79,7 @@ class ThrottleDevice:
     rate: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BlockIo:
     """Weights and rates of block devices."""
 
@@ -93,7 +92,7 @@ class BlockIo:
     throttle_write_iops_device: tuple[ThrottleDevice, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HugepageLimit:
     """Bytes of the pages of one size; ``page_size`` is the kernel's name of it (2MB)."""
 
@@ -101,7 +100,7 @@ class HugepageLimit:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NetworkLimits:
     """net_cls and net_prio; ``priorities`` are (interface, priority)."""
 
@@ -109,7 +108,7 @@ class NetworkLimits:
     priorities: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rdma:
     """Limits of one RDMA device."""
 
@@ -118,7 +117,7 @@ class Rdma:
     hca_objects: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Resources:
     """All limits; ``unified`` are (file, content) of cgroup v2."""
 
