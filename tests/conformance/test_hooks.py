@@ -82,9 +82,9 @@ def test_a_hook_gets_the_state_on_its_stdin(box: Bundle, moment: str) -> None:
 @pytest.mark.parametrize(
     ("moment", "statuses"),
     [
-        ("prestart", {"creating"}),
-        ("createRuntime", {"creating"}),
-        ("createContainer", {"creating"}),
+        ("prestart", {"creating", "created"}),
+        ("createRuntime", {"creating", "created"}),
+        ("createContainer", {"creating", "created"}),
         ("startContainer", {"created"}),
         ("poststart", {"running"}),
         ("poststop", {"stopped"}),

@@ -108,6 +108,7 @@ class Bundle:
     state_root: Path
     config: Json = field(default_factory=default_config)
     ids: list[str] = field(default_factory=list)
+    others: frozenset[int] = frozenset()
 
     @property
     def rootfs(self) -> Path:
@@ -158,7 +159,7 @@ class Bundle:
         """The runtime's command line with this state root."""
         return [runtime_path(), "--root", str(self.state_root), *argv]
 
-    def call(self, *argv: str, timeout_s: float = 60, **options: Any) -> subprocess.CompletedProcess[str]:
+    def call(self, *argv: str, timeout_s: float = 30, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run the command line; stdin is empty unless given."""
         if "input" not in options:
             options.setdefault("stdin", subprocess.DEVNULL)
@@ -242,9 +243,11 @@ class Bundle:
         return self.state(name)
 
     def remove(self) -> None:
-        """Delete every container that was made."""
-        for name in self.ids:
+        """Delete every container that was made, the last one first: it may be in the namespaces of an earlier one."""
+        for name in reversed(self.ids):
             self.call("delete", "--force", name)
+            # A dead process that nobody has waited for keeps the first of its pid namespace from ending.
+            leftovers.living(self.others)
 
 
 @contextmanager
@@ -253,6 +256,7 @@ def bundle(directory: Path) -> Iterator[Bundle]:
     made = Bundle(directory / "bundle", directory / "state")
     make_rootfs(made.rootfs)
     with leftovers.adopted_orphans() as before:
+        made.others = before
         try:
             yield made
         finally:
@@ -260,7 +264,7 @@ def bundle(directory: Path) -> Iterator[Bundle]:
                 made.remove()
             finally:
                 left = leftovers.take_away(MARK, directory, before)
-        assert left == [], "left behind"
+        assert left == [], f"left behind: {left}"
 
 
 def wait_until(ask: Callable[[], Any], timeout_s: float = 20) -> Any:

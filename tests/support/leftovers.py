@@ -59,14 +59,17 @@ def living(before: frozenset[int]) -> list[int]:
     for pid in new:
         with contextlib.suppress(ChildProcessError):
             os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
-    return [pid for pid in new if _state(pid) not in {"", "Z", "X"}]
+    return [pid for pid in new if any(state not in "ZX" for state in _states(pid))]
 
 
-def _state(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
+def _states(pid: int) -> list[str]:
+    """Of every thread: when the first has ended, and others have not, the process is none that can be reaped."""
+    states = []
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                states.append((task / "stat").read_text().rpartition(")")[2].split()[0])
+    return states
 
 
 def cgroups(mark: str) -> list[Path]:
