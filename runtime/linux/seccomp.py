@@ -1,24 +1,18 @@
-"""A compiled seccomp filter in memory, where prctl(2) takes it from."""
+"""A compiled seccomp filter as the kernel takes it (seccomp(2))."""
 
 from __future__ import annotations
 
-import ctypes
+import struct
 from functools import lru_cache
 
+from runtime.linux.program import Memory
+
 _INSTRUCTION_BYTES = 8
+_POINTER_AT = 8
 
 
-class _SockFprog(ctypes.Structure):
-    _fields_ = (("len", ctypes.c_ushort), ("filter", ctypes.c_void_p))
-
-
-@lru_cache
-def _loaded(program: bytes) -> tuple[_SockFprog, ctypes.Array[ctypes.c_char]]:
-    """The filter and the structure that points to it: kept, because the kernel is given the address."""
-    instructions = ctypes.create_string_buffer(program, len(program))
-    return _SockFprog(len(program) // _INSTRUCTION_BYTES, ctypes.addressof(instructions)), instructions
-
-
-def fprog_address(program: bytes) -> int:
-    """Where the ``struct sock_fprog`` of this filter is."""
-    return ctypes.addressof(_loaded(program)[0])
+@lru_cache(maxsize=16)
+def sock_fprog(program: bytes) -> Memory:
+    """``struct sock_fprog``: how many instructions, and where."""
+    count = struct.pack("=H14x", len(program) // _INSTRUCTION_BYTES)
+    return Memory(count, ((_POINTER_AT, Memory(program)),))
