@@ -22,6 +22,7 @@ from runtime.linux.program import (
     CHECK,
     COPY,
     ENTRY_BYTES,
+    EXIT,
     HEADER_BYTES,
     ON_FAILURE_WORD,
     ON_SUCCESS_WORD,
@@ -159,6 +160,29 @@ def _start_plainly(program: Program, args: syscalls.CloneArgs) -> int:
     if pid == 0:
         interpret(program.address)
     return pid
+
+
+def perform(calls: tuple[Call, ...]) -> int:
+    """Make the calls in the calling process; the result of the last. Raises the `Failure` of one that failed."""
+    assembly = Assembly(calls)
+    table = ctypes.create_string_buffer(assembly.at(0), len(assembly))
+    table.raw = assembly.at(ctypes.addressof(table))
+    purposes = dict(assembly.purposes())
+    place, result = HEADER_BYTES, 0
+    while place < HEADER_BYTES + len(purposes) * ENTRY_BYTES - len(EXIT) * ENTRY_BYTES:
+        place, result = _perform_one(ctypes.addressof(table), place, purposes)
+    return result
+
+
+def _perform_one(address: int, place: int, purposes: dict[int, str]) -> tuple[int, int]:
+    entry = (ctypes.c_long * _WORDS).from_address(address + place)
+    result = _make_call(entry[0], entry[1:RESULT_WORD])
+    entry[RESULT_WORD] = result
+    if result >= 0:
+        return place + entry[ON_SUCCESS_WORD], result
+    if is_allowed(entry[ALLOWED_WORD], -result):
+        return place + entry[ON_FAILURE_WORD], result
+    raise Failure(purposes[place], -result)
 
 
 def fork(assembly: Assembly, args: syscalls.CloneArgs) -> tuple[int, int]:

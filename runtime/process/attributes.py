@@ -70,7 +70,8 @@ def place_memory(policy: MemoryPolicy | None) -> tuple[Call, ...]:
         return ()
     mode = _MEMORY_MODES.index(policy.mode) | sum(_MEMORY_FLAGS[flag] for flag in policy.flags)
     mask = sum(1 << node for node in parse_list(policy.nodes))
-    arguments = (mode, Memory(mask.to_bytes(_NODE_MASK_BYTES, "little")), 8 * _NODE_MASK_BYTES) if mask else (mode, 0, 0)
+    nodes = Memory(mask.to_bytes(_NODE_MASK_BYTES, "little"))
+    arguments = (mode, nodes, 8 * _NODE_MASK_BYTES) if mask else (mode, 0, 0)
     return (Call(f"linux.memoryPolicy: set {policy.mode}", "set_mempolicy", arguments),)
 
 
@@ -145,5 +146,5 @@ def install_filter(program: bytes, flags: int) -> tuple[Call, ...]:
 
 
 def own_streams(user: User, owned: tuple[int, ...]) -> tuple[Call, ...]:
-    """Give these descriptors to the user, who may want to open ``/dev/stdout`` by name; where it cannot be, no matter."""
+    """Give these descriptors to the user, who may open ``/dev/stdout`` by name; where it cannot be, no matter."""
     return tuple(Call("own the standard streams", "fchown", (fd, user.uid, -1), ANY_ERRNO) for fd in owned)

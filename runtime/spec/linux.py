@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runtime.spec import namespaces as ns
 from runtime.spec.reader import I64, ID, U32, Reader, show
@@ -10,6 +10,8 @@ from runtime.spec.resources import Resources, parse_resources
 from runtime.values import value
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from runtime.spec.namespaces import IdMapping, Namespace, NetDevice, TimeOffset
 
 _PROPAGATIONS = tuple(prefix + kind for prefix in ("", "r") for kind in ("private", "shared", "slave", "unbindable"))
