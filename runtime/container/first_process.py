@@ -241,7 +241,8 @@ def write_kernel_files(context: FirstProcess, _: Call) -> tuple[Call, ...]:
     if not files:
         return ()
     proc = new_filesystem("open a procfs", "proc", "proc", (), 0)
-    return (*proc, *(call for what, path, text in files for call in _write(what, proc[-1], path, text)), close(proc[-1]))
+    written = (call for what, path, text in files for call in _write(what, proc[-1], path, text))
+    return (*proc, *written, close(proc[-1]))
 
 
 def _write(what: str, proc: Call, path: str, text: str) -> tuple[Call, ...]:
@@ -338,7 +339,7 @@ STEPS: tuple[Callable[[FirstProcess, Call], tuple[Call, ...]], ...] = (
 
 
 def plan_end(context: FirstProcess) -> tuple[Call, ...]:
-    """Give up what the process is not meant to have, and execute it. Without new privileges the filter may come last."""
+    """Give up what the process is not meant to have, and execute it; without new privileges the filter may be last."""
     process = context.process
     late = process.no_new_privileges
     return (
@@ -357,8 +358,8 @@ def _filter(context: FirstProcess) -> tuple[Call, ...]:
         return ()
     installed = attributes.install_filter(context.filter.program, context.filter.flags)
     # The filter may refuse these two; whoever listens fetches the descriptor in any case.
-    waits = (Call("wait", "read", (context.start_fd, Memory(bytes(8)), 1), ANY_ERRNO),) if context.filter.listens else ()
-    return (*installed, *waits)
+    wait = Call("wait", "read", (context.start_fd, Memory(bytes(8)), 1), ANY_ERRNO)
+    return (*installed, wait) if context.filter.listens else installed
 
 
 def listener_fd(context: FirstProcess) -> int:
