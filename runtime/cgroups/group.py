@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.cgroups.cgroup import remove_directory
 from runtime.cgroups.creation import inherit_cpuset, make_v1, make_v2
-from runtime.cgroups.files import doing, read_if_there
+from runtime.cgroups.devices import plan_device_list
+from runtime.cgroups.files import doing, read, read_if_there
 from runtime.cgroups.freezer import Freezer
 from runtime.cgroups.hierarchy import UNIFIED, CgroupError, parse_mounts, read_mountinfo, version_of
 from runtime.cgroups.limits import plan_writes
@@ -80,13 +81,14 @@ class ContainerCgroup:
     def create(self, resources: Resources) -> None:
         """Make the group and set its limits; a failure leaves nothing behind that was not there.
 
-        One that is there already must have no processes and not be frozen: it is the container's then, and goes with it.
+        One that is there already must be empty and not frozen: it is the container's then, and goes with it.
         """
         writes = plan_writes(self.version, resources)
         with contextlib.ExitStack() as undo:
             for directory in self.directories:
                 self._make(directory, writes, undo)
             make_writes(writes, self._places(writes))
+            self._allow_devices(resources)
             if self.version == 1 and "cpuset" in self.paths:
                 inherit_cpuset(self.paths["cpuset"])
             undo.pop_all()
@@ -129,6 +131,22 @@ class ContainerCgroup:
             now = {file: text.strip() for file, text in found.items() if text is not None}
         writes = plan_writes(self.version, resources, now)
         make_writes(writes, self._places(writes))
+        if resources.devices:
+            self._allow_devices(resources)
+
+    def _allow_devices(self, resources: Resources) -> None:
+        """By version 1's controller if there is one. Who may not do it has no devices to be kept from."""
+        try:
+            if self.version == 1 and "devices" in self.paths:
+                now = read(f"{self.paths['devices']}/devices.list")
+                make_writes(plan_device_list(resources.devices, now), self.paths)
+            elif UNIFIED in self.paths:
+                from runtime.cgroups.devicefilter import attach_filter
+
+                attach_filter(self.paths[UNIFIED], resources.devices)
+        except CgroupError as error:
+            if not (self._rootless and getattr(error.__cause__, "errno", None) in _NO_RIGHT):
+                raise
 
     @contextlib.contextmanager
     def entrance(self, beside: int | None = None) -> Iterator[Entrance]:
