@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runtime.linux.program import Argument
+    from runtime.linux.seccomp import CompiledFilter
     from runtime.rootfs.cgroupfs import CgroupTrees
     from runtime.rootfs.mounts import PlannedMount
     from runtime.spec.config import Config
@@ -43,15 +44,6 @@ _FIRST_FREE = 3
 _F_SETFD, _FD_CLOEXEC = 2, 1
 _KINDS = {"mount": c.CLONE_NEWNS, "uts": c.CLONE_NEWUTS, "ipc": c.CLONE_NEWIPC, "network": c.CLONE_NEWNET,
           "cgroup": c.CLONE_NEWCGROUP}  # fmt: skip
-
-
-@value
-class Filter:
-    """A compiled seccomp filter, and whether somebody is to be given its notifications."""
-
-    program: bytes
-    flags: int = 0
-    listens: bool = False
 
 
 @value
@@ -78,7 +70,7 @@ class FirstProcess:
     joined: tuple[tuple[str, int], ...] = ()
     cgroup_trees: CgroupTrees | None = None
     console_fd: int | None = None
-    filter: Filter | None = None
+    filter: CompiledFilter | None = None
     labels: tuple[Label, ...] = ()
     preserved_fds: int = 0
     owned_streams: tuple[int, ...] = ()
@@ -359,7 +351,7 @@ def _filter(context: FirstProcess) -> tuple[Call, ...]:
     installed = attributes.install_filter(context.filter.program, context.filter.flags)
     # The filter may refuse these two; whoever listens fetches the descriptor in any case.
     wait = Call("wait", "read", (context.start_fd, Memory(bytes(8)), 1), ANY_ERRNO)
-    return (*installed, wait) if context.filter.listens else installed
+    return (*installed, wait) if context.filter.listener else installed
 
 
 def listener_fd(context: FirstProcess) -> int:
