@@ -45,7 +45,7 @@ def run(command: Command, options: argparse.Namespace) -> int:
             start(container)
             if options.detach:
                 return 0
-            status = wait(state.pid) if relay is None else relay.wait(state.pid)
+            status = attended(state.pid) if relay is None else relay.wait(state.pid)
         except BaseException:
             delete(command.store, options.id, force=True)
             raise
@@ -55,7 +55,7 @@ def run(command: Command, options: argparse.Namespace) -> int:
         return status
 
 
-def wait(pid: int) -> int:
+def attended(pid: int) -> int:
     """The exit status of a child of ours, 128+n for signal n; meanwhile our signals are its signals."""
     with _forwarding(pid):
         _, status = os.waitpid(pid, 0)
