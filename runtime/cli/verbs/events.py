@@ -55,16 +55,17 @@ def _follow(state: State, interval_s: float) -> None:
     try:
         with state.group.watch_oom() as oom:
             poll.register(pidfd, select.POLLIN)
-            poll.register(oom.fileno(), oom.events)
+            poll.register(oom.fd, oom.mask)
             due = time.monotonic()
             while True:
                 if time.monotonic() >= due:
                     _print("stats", state.id, state.group.stats())
                     due = time.monotonic() + interval_s
                 ready = {fd for fd, _ in poll.poll(max(0.0, due - time.monotonic()) * 1000)}
-                if oom.fileno() in ready and oom.read():
+                times = oom.wait(0) if oom.fd in ready else 0
+                if times:
                     _print("oom", state.id, None)
-                if pidfd in ready:
+                if times is None or pidfd in ready:
                     return
     finally:
         os.close(pidfd)

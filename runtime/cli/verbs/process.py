@@ -110,7 +110,7 @@ def _user(first: User, options: argparse.Namespace) -> User:
     if options.user is None:
         return replace(first, additional_gids=groups)
     uid, colon, gid = options.user.partition(":")
-    numbers = [text for text in (uid, gid if colon else "0")]
+    numbers = (uid, gid if colon else "0")
     if not all(text.isascii() and text.isdigit() and int(text) < (1 << 32) - 1 for text in numbers):
         raise ContainerError(f"--user {options.user[:80]!r}: UID or UID:GID, both numbers")
     return replace(first, uid=int(numbers[0]), gid=int(numbers[1]) if colon else first.gid, additional_gids=groups)
