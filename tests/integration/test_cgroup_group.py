@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from runtime.cgroups.freezer import Freezer
 from runtime.cgroups.group import ContainerCgroup
-from runtime.cgroups.hierarchy import CgroupError, parse_mounts, read_mountinfo
+from runtime.cgroups.hierarchy import UNIFIED, CgroupError, parse_mounts, read_mountinfo
+from runtime.cgroups.members import signal_all
 from runtime.spec.reader import SpecError
-from tests.support.containers import eventually
 from tests.support.groups import MIB, made_group, new_path, removed_afterwards, resources, run, start
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.root
 
@@ -123,7 +125,7 @@ def test_memory_that_runs_out_ends_the_process_and_is_told() -> None:
         poller.register(watch.fd, watch.mask)
         with start(group, "exec dd if=/dev/zero of=/dev/null bs=64M count=1") as process:
             assert poller.poll(60_000)
-            assert (watch.wait(0) or 0) >= 1
+            assert eventually(lambda: (watch.wait(0) or 0) >= 1)
             assert process.wait(timeout=60) == -signal.SIGKILL
         assert eventually(lambda: group.oom_kills() == 1)
         assert group.stats()["memory"]["usage"]["limit"] == 16 * MIB
@@ -205,17 +207,21 @@ def test_processes_in_groups_of_the_containers_own_are_its_own() -> None:
         assert not any(Path(directory).exists() for directory in group.directories)
 
 
+def kill_all(group: ContainerCgroup, *, by_kernel: bool) -> None:
+    """By the kernel's cgroup.kill, or as where it has none."""
+    if by_kernel:
+        group.kill()
+        return
+    directory = group.paths.get("freezer", group.directories[0])
+    signal_all(directory, signal.SIGKILL, Freezer(group.version, directory))
+
+
 @pytest.mark.parametrize("by_kernel", [True, False])
 def test_a_fork_bomb_is_ended(by_kernel: bool) -> None:
-    """Once by cgroup.kill, and once as on a host without version 2, or with an old kernel."""
-    with made_group(pids={"limit": 60}) as group:
-        if not by_kernel and group.version == 2:
-            return
-        with start(group, FORKING):
-            assert eventually(lambda: len(group.pids()) > 20)
-            paths = group.paths if by_kernel else {name: path for name, path in group.paths.items() if name}
-            ContainerCgroup(group.version, paths).kill()
-            assert eventually(lambda: group.pids() == ())
+    with made_group(pids={"limit": 60}) as group, start(group, FORKING):
+        assert eventually(lambda: len(group.pids()) > 20)
+        kill_all(group, by_kernel=by_kernel)
+        assert eventually(lambda: group.pids() == ())
 
 
 @pytest.mark.parametrize("by_kernel", [True, False])
@@ -223,18 +229,18 @@ def test_what_is_frozen_can_be_killed(by_kernel: bool) -> None:
     with made_group() as group, start(group, "sleep 1000 & sleep 1000") as process:
         assert eventually(lambda: len(group.pids()) > 1)
         group.freeze()
-        paths = group.paths if by_kernel or group.version == 2 else {k: v for k, v in group.paths.items() if k}
-        ContainerCgroup(group.version, paths).kill()
+        kill_all(group, by_kernel=by_kernel)
         assert process.wait(timeout=30) == -signal.SIGKILL
         assert eventually(lambda: group.pids() == ())
-        assert group.version == 2 or not group.is_frozen()
+        assert by_kernel or not group.is_frozen()
 
 
 def test_any_signal_reaches_all() -> None:
-    script = "trap 'echo got it; exit 3' TERM; sleep 1000 & wait"
+    script = "trap 'echo got it; exit 3' TERM; echo ready; sleep 1000 & wait"
     with made_group() as group, start(group, script) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
         assert eventually(lambda: len(group.pids()) == 2)
-        time.sleep(0.1)
         group.kill(signal.SIGTERM)
         assert process.communicate(timeout=30)[0] == "got it\n"
         assert process.returncode == 3
@@ -242,13 +248,16 @@ def test_any_signal_reaches_all() -> None:
 
 
 def test_a_signal_does_not_thaw_what_was_frozen() -> None:
-    with made_group() as group, start(group, "exec sleep 1000") as process:
+    """One that is fatal ends a process frozen by version 2 all the same (cgroup-v2.rst); one that is caught waits."""
+    with made_group() as group, start(group, "trap 'exit 3' TERM; echo ready; sleep 1000 & wait") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
         group.freeze()
         group.kill(signal.SIGTERM)
         assert group.is_frozen()
         assert process.poll() is None
         group.thaw()
-        assert process.wait(timeout=30) == -signal.SIGTERM
+        assert process.wait(timeout=30) == 3
 
 
 def test_a_group_with_processes_is_not_removed() -> None:
@@ -256,6 +265,36 @@ def test_a_group_with_processes_is_not_removed() -> None:
         with pytest.raises(CgroupError, match=r"^remove cgroup .*: device or resource busy$"):
             group.delete()
         assert process.poll() is None
+
+
+def test_another_child_comes_to_where_the_containers_processes_are() -> None:
+    path = new_path()
+    with made_group(path) as group, made_group(f"{path}/inner") as inner, start(inner, "exec sleep 1000") as process:
+        assert born_in(group, process.pid) == (inner if group.version == 2 else group).paths.get(UNIFIED)
+        assert born_in(group, None) == group.paths.get(UNIFIED)
+
+
+def born_in(group: ContainerCgroup, beside: int | None) -> str | None:
+    with group.entrance(beside) as entrance:
+        return None if entrance.directory is None else str(Path(f"/proc/self/fd/{entrance.directory}").readlink())
+
+
+def test_who_may_not_make_a_group_does_without_if_nothing_is_asked() -> None:
+    os.seteuid(65534)
+    try:
+        group = ContainerCgroup.resolve(None, "test", rootless=True)
+        group.create(resources(devices=[{"allow": False, "access": "rwm"}]))
+        assert group.directories == ()
+        with pytest.raises(CgroupError, match=r"^linux\.resources\.pids\.limit: controller pids is not there"):
+            ContainerCgroup.resolve(None, "test", rootless=True).create(resources(pids={"limit": 3}))
+        for asked in (
+            ContainerCgroup.resolve(new_path(), "test", rootless=True),
+            ContainerCgroup.resolve(None, "test"),
+        ):
+            with pytest.raises(CgroupError, match=r"permission denied$"):
+                asked.create(resources())
+    finally:
+        os.seteuid(0)
 
 
 def test_what_is_gone_can_be_killed_and_removed_again() -> None:
