@@ -77,8 +77,7 @@ class _Table:
             number = resolve(token, name)
             if number < 0:
                 number = self._multiplexed(name, number, rule)
-            if number > self._last:
-                self._last = number
+            self._last = max(self._last, number)
             if silent or number < 0:
                 continue
             if rule.arguments:

@@ -77,7 +77,7 @@ def resolver() -> Callable[[int, bytes], int]:
     except OSError as error:
         raise SeccompError(f"load libseccomp.so.2: {error} (Debian package libseccomp2)") from error
     resolve.argtypes = (ctypes.c_uint32, ctypes.c_char_p)
-    return resolve  # type: ignore[no-any-return]
+    return resolve
 
 
 def direct(name: bytes) -> int | None:
