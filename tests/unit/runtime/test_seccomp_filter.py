@@ -42,7 +42,8 @@ EDGES = (0x3FFFFFFF, X32_BIT, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
 def numbers(token: int) -> list[int]:
     """All that a process could call as this architecture, near enough."""
     first = X32_BIT if token == X32 else 0
-    return [*range(first, first + 600), *(edge for edge in EDGES if (edge >= X32_BIT) == (token == X32) or token == X86)]
+    edges = [edge for edge in EDGES if token == X86 or (edge >= X32_BIT) == (token == X32)]
+    return [*range(first, first + 600), *edges]
 
 
 def probes(profile: Seccomp) -> list[list[int]]:
