@@ -1,137 +1,91 @@
-"""Classic BPF for seccomp: a search tree over the numbers of system calls, and comparisons of their arguments.
-
-A tree looks at a number seven or eight times where a list of it would be looked through to the end; the kernel
-also walks the filter once for every call when it is installed (kernel/seccomp.c, seccomp_cache_prepare).
-"""
+"""bpf(2), as far as device programs of control groups need it; errors are `OSError` (include/uapi/linux/bpf.h)."""
 
 from __future__ import annotations
 
+import ctypes
+import os
 import struct
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from runtime.linux import syscalls
+from runtime.linux.numbers import MACHINE
 
-    from runtime.linux.seccomp import Argument
+_SYS_BPF = {"x86_64": 321, "aarch64": 280}
 
-    Step = tuple[int, int, int, int]
-    """Operation, constant, and where to go if it holds and if not: `_NEXT`, `_PASS` or `_FAIL`."""
+_PROG_LOAD = 5
+_PROG_ATTACH = 8
+_PROG_DETACH = 9
+_PROG_GET_FD_BY_ID = 13
+_OBJ_GET_INFO_BY_FD = 15
+_PROG_QUERY = 16
 
-# linux/bpf_common.h
-_LOAD = 0x20  # BPF_LD | BPF_W | BPF_ABS, of struct seccomp_data
-_AND = 0x54
-_JUMP, _JEQ, _JGT, _JGE = 0x05, 0x15, 0x25, 0x35
-_RETURN = 0x06
+_PROG_TYPE_CGROUP_DEVICE = 15
+_CGROUP_DEVICE = 6
+_F_ALLOW_MULTI = 2
+_F_REPLACE = 4
 
-_NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
-_FARTHEST = 255  # a conditional jump is a byte
-_BYTES = 8  # of an instruction
-
-_NEXT, _PASS, _FAIL = range(3)
-# The jump for the lower half, and whether the outcome is turned round.
-_ORDERS = {"gt": (_JGT, False), "ge": (_JGE, False), "lt": (_JGE, True), "le": (_JGT, True)}
-
-_pack = struct.Struct("=HBBI").pack
-
-LOAD_NUMBER = _pack(_LOAD, 0, 0, _NUMBER)
-LOAD_ARCHITECTURE = _pack(_LOAD, 0, 0, _ARCHITECTURE)
+INSTRUCTION_BYTES = 8
+_LICENSE = b"Apache-2.0\0"
+_MOST_ATTACHED = 64
+"""BPF_CGROUP_MAX_PROGS of include/linux/bpf-cgroup.h."""
+_INFO_BYTES = 80
+_NAME = slice(64, 80)
 
 
-def answer(action: int) -> bytes:
-    """Return this from the filter."""
-    return _pack(_RETURN, 0, 0, action)
+def load_device_program(instructions: bytes, name: str) -> int:
+    """A descriptor of the program, which the kernel has verified; ``name`` is at most 15 letters, digits and ``_``."""
+    code = ctypes.create_string_buffer(instructions, len(instructions))
+    licence = ctypes.create_string_buffer(_LICENSE)
+    attributes = struct.pack(
+        "=IIQQIIQII16sII",
+        *(_PROG_TYPE_CGROUP_DEVICE, len(instructions) // INSTRUCTION_BYTES),
+        *(ctypes.addressof(code), ctypes.addressof(licence)),
+        *(0, 0, 0, 0, 0),  # no log, no kernel version, no flags
+        *(name.encode(), 0, _CGROUP_DEVICE),
+    )
+    return _bpf(_PROG_LOAD, attributes)
 
 
-def only_if_equal(constant: int, block: bytes) -> bytes:
-    """Run the block if the accumulator is this, and go on behind it otherwise."""
-    return _pack(_JEQ, 1, 0, constant) + _jump(block) + block
+def attach_device_program(directory_fd: int, program_fd: int, replaced_fd: int | None = None) -> None:
+    """Beside those that are there, all of which must allow an access, or in the place of one of them."""
+    flags = _F_ALLOW_MULTI | (0 if replaced_fd is None else _F_REPLACE)
+    _bpf(_PROG_ATTACH, struct.pack("=IIIII", directory_fd, program_fd, _CGROUP_DEVICE, flags, replaced_fd or 0))
 
 
-def search(ranges: Sequence[tuple[int, bytes]]) -> bytes:
-    """Run the block of the range that the accumulator is in; a range begins at its number and ends at the next one.
-
-    A block has to return.
-    """
-    together = _search_of_shared(ranges)
-    if together is not None:
-        return together
-    middle = len(ranges) // 2
-    below, above = search(ranges[:middle]), search(ranges[middle:])
-    return _pack(_JGE, 0, 1, ranges[middle][0]) + _jump(below) + below + above
+def detach_device_program(directory_fd: int, program_fd: int) -> None:
+    """Take it away."""
+    _bpf(_PROG_DETACH, struct.pack("=III", directory_fd, program_fd, _CGROUP_DEVICE))
 
 
-def _jump(over: bytes) -> bytes:
-    return _pack(_JUMP, 0, 0, len(over) // _BYTES)
+def attached_device_programs(directory_fd: int) -> tuple[int, ...]:
+    """The ids of those that are attached to this group itself."""
+    ids = (ctypes.c_uint32 * _MOST_ATTACHED)()
+    attributes = struct.pack("=IIIIQI4x", directory_fd, _CGROUP_DEVICE, 0, 0, ctypes.addressof(ids), len(ids))
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    _call(_PROG_QUERY, buffer)
+    (count,) = struct.unpack_from("=I", buffer.raw, 24)
+    return tuple(ids[:count])
 
 
-def _search_of_shared(ranges: Sequence[tuple[int, bytes]]) -> bytes | None:
-    """All comparisons and then every block once; None if that is too far for a jump."""
-    place, places = len(ranges) - 1, {}
-    blocks = sorted({block for _, block in ranges}, key=lambda block: (len(block), block))
-    for block in blocks:
-        places[block] = place
-        place += len(block) // _BYTES
-    if place - len(blocks[-1]) // _BYTES > _FARTHEST + 1:
-        return None
-    comparisons: list[bytes] = []
-    _compare(ranges, places, comparisons)
-    return b"".join([*comparisons, *blocks])
+def open_program(number: int) -> int:
+    """A descriptor of the program with this id."""
+    return _bpf(_PROG_GET_FD_BY_ID, struct.pack("=I", number))
 
 
-def _compare(ranges: Sequence[tuple[int, bytes]], places: dict[bytes, int], code: list[bytes]) -> None:
-    """Append the comparison in the middle, those of the lower half and those of the upper half."""
-    if len(ranges) == 1:
-        return
-    middle = len(ranges) // 2
-    behind = len(code) + 1
-    above = behind + middle - 1 if len(ranges) - middle > 1 else places[ranges[middle][1]]
-    below = behind if middle > 1 else places[ranges[0][1]]
-    code.append(_pack(_JGE, above - behind, below - behind, ranges[middle][0]))
-    _compare(ranges[:middle], places, code)
-    _compare(ranges[middle:], places, code)
+def program_name(program_fd: int) -> str:
+    """As it was given to `load_device_program`."""
+    info = ctypes.create_string_buffer(_INFO_BYTES)
+    _bpf(_OBJ_GET_INFO_BY_FD, struct.pack("=IIQ", program_fd, len(info), ctypes.addressof(info)))
+    return info.raw[_NAME].rstrip(b"\0").decode(errors="replace")
 
 
-def clause(tests: Sequence[Argument], action: int, *, narrow: bool) -> bytes:
-    """Return the action if all tests hold, and go on behind this otherwise; ``narrow`` arguments have 32 bits."""
-    placed: list[tuple[Step, int]] = []
-    for test in tests:
-        steps = _narrow_steps(test) if narrow else _steps(test)
-        end = len(placed) + len(steps)
-        placed += [(step, end) for step in steps]
-    code = []
-    for index, ((operation, constant, holds, fails), end) in enumerate(placed, start=1):
-        distance = (0, end - index, len(placed) + 1 - index)  # of _NEXT, _PASS and _FAIL
-        code.append(_pack(operation, distance[holds], distance[fails], constant))
-    return b"".join(code) + answer(action)
+def _bpf(command: int, attributes: bytes) -> int:
+    return _call(command, ctypes.create_string_buffer(attributes, len(attributes)))
 
 
-def _steps(test: Argument) -> list[Step]:
-    """A comparison of 64 bits by halves: BPF has 32."""
-    low, high = _ARGUMENTS + 8 * test.index, _ARGUMENTS + 8 * test.index + 4  # little-endian, as all machines here
-    if test.op == "masked_eq":
-        return [*_masked(high, test.value >> 32, test.value_two >> 32), *_masked(low, test.value, test.value_two)]
-    upper, lower = test.value >> 32, test.value & 0xFFFFFFFF
-    if test.op in _ORDERS:
-        jump, turned = _ORDERS[test.op]
-        yes, no = (_FAIL, _PASS) if turned else (_PASS, _FAIL)
-        return [_load(high), (_JGT, upper, yes, _NEXT), (_JEQ, upper, _NEXT, no), _load(low), (jump, lower, yes, no)]
-    yes, no = (_PASS, _FAIL) if test.op == "eq" else (_FAIL, _PASS)
-    return [_load(high), (_JEQ, upper, _NEXT, no), _load(low), (_JEQ, lower, yes, no)]
-
-
-def _narrow_steps(test: Argument) -> list[Step]:
-    """A comparison of the lower half, with the lower half of the constant, as libseccomp has it."""
-    low, constant = _ARGUMENTS + 8 * test.index, test.value & 0xFFFFFFFF
-    if test.op == "masked_eq":
-        return _masked(low, test.value, test.value_two)
-    jump, turned = _ORDERS.get(test.op, (_JEQ, test.op == "ne"))
-    return [_load(low), (jump, constant, *((_FAIL, _PASS) if turned else (_PASS, _FAIL)))]
-
-
-def _masked(offset: int, mask: int, wanted: int) -> list[Step]:
-    mask &= 0xFFFFFFFF
-    return [_load(offset), (_AND, mask, _NEXT, _NEXT), (_JEQ, wanted & mask, _NEXT, _FAIL)]
-
-
-def _load(offset: int) -> Step:
-    return _LOAD, offset, _NEXT, _NEXT
+def _call(command: int, buffer: ctypes.Array[ctypes.c_char]) -> int:
+    if MACHINE not in _SYS_BPF:
+        raise OSError(0, f"no system call numbers for architecture {MACHINE!r}")
+    result = syscalls.raw(_SYS_BPF[MACHINE], command, ctypes.addressof(buffer), len(buffer))
+    if result < 0:
+        raise OSError(-result, os.strerror(-result))
+    return result

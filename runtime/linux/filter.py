@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runtime.linux import bpf, libseccomp, seccomp
+from runtime.linux import classic_bpf as bpf
+from runtime.linux import libseccomp, seccomp
 from runtime.linux.decisions import decide, without_x32
 from runtime.linux.seccomp import CompiledFilter, SeccompError
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
+import struct
 from functools import lru_cache
 
+from runtime.linux.program import Memory
 from runtime.values import value
 
 # include/uapi/linux/seccomp.h. ERRNO and TRACE carry 16 bits of data in their lower half.
@@ -27,6 +28,7 @@ FLAG_WAIT_KILLABLE_RECV = 1 << 5
 SET_MODE_FILTER = 1
 
 _INSTRUCTION_BYTES = 8
+_POINTER_AT = 8
 
 
 class SeccompError(Exception):
@@ -84,20 +86,11 @@ class CompiledFilter:
     listener: bool = False
 
 
-class _SockFprog(ctypes.Structure):
-    _fields_ = (("len", ctypes.c_ushort), ("filter", ctypes.c_void_p))
-
-
-@lru_cache
-def _loaded(program: bytes) -> tuple[_SockFprog, ctypes.Array[ctypes.c_char]]:
-    """The filter and the structure that points to it: kept, because the kernel is given the address."""
-    instructions = ctypes.create_string_buffer(program, len(program))
-    return _SockFprog(len(program) // _INSTRUCTION_BYTES, ctypes.addressof(instructions)), instructions
-
-
-def fprog_address(program: bytes) -> int:
-    """Where the ``struct sock_fprog`` of this filter is."""
-    return ctypes.addressof(_loaded(program)[0])
+@lru_cache(maxsize=16)
+def sock_fprog(program: bytes) -> Memory:
+    """``struct sock_fprog``: how many instructions, and where."""
+    count = struct.pack("=H14x", len(program) // _INSTRUCTION_BYTES)
+    return Memory(count, ((_POINTER_AT, Memory(program)),))
 
 
 def strictness(action: int) -> int:

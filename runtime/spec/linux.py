@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runtime.spec import namespaces as ns
 from runtime.spec.reader import I64, ID, U32, Reader, show
@@ -11,6 +11,8 @@ from runtime.spec.seccomp import parse_seccomp
 from runtime.values import value
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from runtime.linux.seccomp import Seccomp
     from runtime.spec.namespaces import IdMapping, Namespace, NetDevice, TimeOffset
 
