@@ -1,4 +1,4 @@
-"""The kernel does what our filters say: natively, through the gate of 32-bit x86, with the x32 bit, and by a listener."""
+"""The kernel does what our filters say: natively, by the gate of 32-bit x86, with the x32 bit, and by a listener."""
 
 from __future__ import annotations
 
