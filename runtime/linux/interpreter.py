@@ -9,6 +9,7 @@ memory that is both written and executed.
 from __future__ import annotations
 
 import ctypes
+import errno
 import mmap
 import os
 import struct
@@ -21,9 +22,11 @@ from runtime.linux.program import (
     CHECK,
     COPY,
     ENTRY_BYTES,
+    EXIT,
     HEADER_BYTES,
     ON_FAILURE_WORD,
     ON_SUCCESS_WORD,
+    REFUSE,
     RESULT_WORD,
     Assembly,
     Failure,
@@ -60,15 +63,17 @@ INTERPRET = bytes.fromhex(
     "4c8b4328"  # mov r8,[rbx+0x28]
     "4c8b4b30"  # mov r9,[rbx+0x30]
     "4883f8ff"  # cmp rax,-1  ; COPY
-    "7446"  # je copy
+    "744c"  # je copy
     "4883f8fe"  # cmp rax,-2  ; CHECK
-    "7449"  # je check
+    "744f"  # je check
+    "4883f8fd"  # cmp rax,-3  ; REFUSE
+    "744e"  # je refuse
     "0f05"  # syscall
     "48894338"  # done: mov [rbx+0x38],rax  ; the result
     "4885c0"  # test rax,rax
     "7806"  # js bad
     "48035b48"  # add rbx,[rbx+0x48]  ; on to the entry after success
-    "ebc8"  # jmp next
+    "ebc2"  # jmp next
     "48f7d8"  # bad: neg rax
     "488b4b40"  # mov rcx,[rbx+0x40]  ; the errnos that are no failure
     "4883f9ff"  # cmp rcx,-1  ; all
@@ -78,17 +83,23 @@ INTERPRET = bytes.fromhex(
     "480fa3c1"  # bt rcx,rax
     "7306"  # jae failed
     "48035b50"  # allowed: add rbx,[rbx+0x50]  ; on to the entry after such an errno
-    "eba9"  # jmp next
+    "eba3"  # jmp next
     "49891c24"  # failed: mov [r12],rbx  ; which entry
     "4989442408"  # mov [r12+0x8],rax  ; and why
     "498b5c2410"  # mov rbx,[r12+0x10]  ; on to the entries for that case
-    "eb99"  # jmp next
+    "eb93"  # jmp next
     "4889d1"  # copy: mov rcx,rdx
     "f3a4"  # rep movsb
     "31c0"  # xor eax,eax
     "ebb9"  # jmp done
     "486307"  # check: movsxd rax,dword [rdi]
     "ebb4"  # jmp done
+    "31c0"  # refuse: xor eax,eax
+    "8b0f"  # mov ecx,[rdi]
+    "39f1"  # cmp ecx,esi
+    "75ac"  # jne done
+    "48ffc8"  # dec rax  ; -EPERM
+    "eba7"  # jmp done
 )
 """Executes the table whose address is in r12; it never returns."""
 
@@ -105,9 +116,9 @@ class Program:
 
     def check(self) -> None:
         """Raise the `Failure` that ended it; return if every call that was made succeeded."""
-        failed, errno = struct.unpack_from("=2q", self._memory)
+        failed, number = struct.unpack_from("=2q", self._memory)
         if failed:
-            raise Failure(self._assembly.purpose(failed - self.address), errno)
+            raise Failure(dict(self._assembly.purposes())[failed - self.address], number)
 
 
 def _executable_page() -> mmap.mmap | None:
@@ -151,6 +162,41 @@ def _start_plainly(program: Program, args: syscalls.CloneArgs) -> int:
     return pid
 
 
+def perform(calls: tuple[Call, ...]) -> int:
+    """Make the calls in the calling process; the result of the last. Raises the `Failure` of one that failed."""
+    assembly = Assembly(calls)
+    table = ctypes.create_string_buffer(assembly.at(0), len(assembly))
+    table.raw = assembly.at(ctypes.addressof(table))
+    purposes = dict(assembly.purposes())
+    place, result = HEADER_BYTES, 0
+    while place < HEADER_BYTES + len(purposes) * ENTRY_BYTES - len(EXIT) * ENTRY_BYTES:
+        place, result = _perform_one(ctypes.addressof(table), place, purposes)
+    return result
+
+
+def _perform_one(address: int, place: int, purposes: dict[int, str]) -> tuple[int, int]:
+    entry = (ctypes.c_long * _WORDS).from_address(address + place)
+    result = _make_call(entry[0], entry[1:RESULT_WORD])
+    entry[RESULT_WORD] = result
+    if result >= 0:
+        return place + entry[ON_SUCCESS_WORD], result
+    if is_allowed(entry[ALLOWED_WORD], -result):
+        return place + entry[ON_FAILURE_WORD], result
+    raise Failure(purposes[place], -result)
+
+
+def fork(assembly: Assembly, args: syscalls.CloneArgs) -> tuple[int, int]:
+    """Clone a child with a memory of its own that makes the calls from Python: where they are there, and its pid."""
+    table = ctypes.create_string_buffer(len(assembly))
+    address = ctypes.addressof(table)
+    table.raw = assembly.at(address)
+    args.flags |= constants.CLONE_CLEAR_SIGHAND
+    pid = syscalls.clone3(args)
+    if pid == 0:
+        interpret(address)
+    return address, pid
+
+
 def interpret(address: int) -> None:
     """What the machine code does, in Python, for the calling process. It never returns."""
     header = (ctypes.c_long * (HEADER_BYTES // 8)).from_address(address)
@@ -174,4 +220,6 @@ def _make_call(number: int, arguments: list[int]) -> int:
         return 0
     if number == CHECK:
         return ctypes.c_int32.from_address(arguments[0]).value
+    if number == REFUSE:
+        return -errno.EPERM if ctypes.c_int32.from_address(arguments[0]).value == arguments[1] else 0
     return syscalls.raw(number, *arguments)

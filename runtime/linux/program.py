@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 COPY = -1  # not a system call: memcpy(3) of target, source and length
 CHECK = -2  # not a system call: the result is the 32-bit number at argument 0, such as a netlink reply's error
+REFUSE = -3  # not a system call: fails with EPERM if the 32-bit number at argument 0 is argument 1
 
 _ENTRY = struct.Struct("=11q")
 _WORD = struct.Struct("=q")
@@ -31,7 +32,7 @@ HEADER_BYTES = 24
 RESULT_WORD, ALLOWED_WORD, ON_SUCCESS_WORD, ON_FAILURE_WORD = 7, 8, 9, 10
 _ARGUMENTS = 6
 _GO_ON_AT = 16
-_NUMBERS = numbers() | {"copy": COPY, "check": CHECK}
+_NUMBERS = numbers() | {"copy": COPY, "check": CHECK, "refuse": REFUSE}
 _ALIGNMENT = 8
 _FAILED = 127
 
@@ -146,9 +147,9 @@ class Assembly:
             _WORD.pack_into(content, offset, _WORD.unpack_from(content, offset)[0] + base)
         return bytes(content)
 
-    def purpose(self, place: int) -> str:
-        """What the entry at this place, counted from the base, is for."""
-        return self._rows[(place - HEADER_BYTES) // ENTRY_BYTES].what
+    def purposes(self) -> tuple[tuple[int, str], ...]:
+        """The place of each entry, counted from the base, and what it is for."""
+        return tuple((self._entry(index), row.what) for index, row in enumerate(self._rows))
 
     def _entry(self, index: int) -> int:
         return HEADER_BYTES + index * ENTRY_BYTES
