@@ -67,7 +67,7 @@ def make_devices() -> None:
         os.symlink("pts/ptmx", "/dev/ptmx")
 
 
-def adjust(config: dict[str, Any]) -> None:
+def adjust(config: dict[str, Any], terminal: str | None) -> None:
     """Sysctls, masks and the console, in the container's root, by name."""
     linux, process = config["linux"], config["process"]
     for name, text in linux.get("sysctl", {}).items():
@@ -76,9 +76,8 @@ def adjust(config: dict[str, Any]) -> None:
     if "oomScoreAdj" in process:
         with open("/proc/self/oom_score_adj", "w", encoding="utf-8") as file:
             file.write(str(process["oomScoreAdj"]))
-    if process.get("terminal"):
-        _, slave = pty.openpty()
-        mount(os.ttyname(slave), "/dev/console", None, _BIND)
+    if terminal is not None:
+        mount(terminal, "/dev/console", None, _BIND)
     for path in linux.get("maskedPaths", []):
         if os.path.exists(path):
             mount("/dev/null" if os.path.isfile(path) else "/dev/shm", path, None, _BIND)
@@ -119,10 +118,11 @@ def run(bundle: str, pid_file: str, *, detach: bool) -> int:
         mount("none", "/", None, _REC | _PRIVATE)
         mount(rootfs, rootfs, None, _BIND | _REC)
         mount_all(config, rootfs)
+        terminal = os.ttyname(pty.openpty()[1]) if config["process"].get("terminal") else None
         os.chroot(rootfs)
         os.chdir("/")
         make_devices()
-        adjust(config)
+        adjust(config, terminal)
         execute(config["process"])
     with open(pid_file, "w", encoding="utf-8") as file:
         file.write(str(pid))
