@@ -22,7 +22,6 @@ from runtime.linux.program import (
     CHECK,
     COPY,
     ENTRY_BYTES,
-    EXIT,
     HEADER_BYTES,
     ON_FAILURE_WORD,
     ON_SUCCESS_WORD,
@@ -162,43 +161,51 @@ def _start_plainly(program: Program, args: syscalls.CloneArgs) -> int:
     return pid
 
 
-def perform(calls: tuple[Call, ...]) -> int:
-    """Make the calls in the calling process; the result of the last. Raises the `Failure` of one that failed."""
+def perform(calls: tuple[Call, ...]) -> tuple[int, ...]:
+    """Make the calls in the calling process; their results. Raises the `Failure` of one that failed."""
     assembly = Assembly(calls)
-    table = ctypes.create_string_buffer(assembly.at(0), len(assembly))
-    table.raw = assembly.at(ctypes.addressof(table))
+    table = ctypes.create_string_buffer(len(assembly))
+    address = ctypes.addressof(table)
+    table.raw = assembly.at(address)
     purposes = dict(assembly.purposes())
-    place, result = HEADER_BYTES, 0
-    while place < HEADER_BYTES + len(purposes) * ENTRY_BYTES - len(EXIT) * ENTRY_BYTES:
-        place, result = _perform_one(ctypes.addressof(table), place, purposes)
-    return result
+    place, end = HEADER_BYTES, assembly.end
+    while place < end:
+        place = _perform_one(address, place, purposes)
+    return tuple(ctypes.c_long.from_address(address + place + RESULT_WORD * 8).value for place in assembly.places)
 
 
-def _perform_one(address: int, place: int, purposes: dict[int, str]) -> tuple[int, int]:
+def _perform_one(address: int, place: int, purposes: dict[int, str]) -> int:
     entry = (ctypes.c_long * _WORDS).from_address(address + place)
     result = _make_call(entry[0], entry[1:RESULT_WORD])
     entry[RESULT_WORD] = result
     if result >= 0:
-        return place + entry[ON_SUCCESS_WORD], result
+        return place + entry[ON_SUCCESS_WORD]
     if is_allowed(entry[ALLOWED_WORD], -result):
-        return place + entry[ON_FAILURE_WORD], result
+        return place + entry[ON_FAILURE_WORD]
     raise Failure(purposes[place], -result)
 
 
-def fork(assembly: Assembly, args: syscalls.CloneArgs) -> tuple[int, int]:
-    """Clone a child with a memory of its own that makes the calls from Python: where they are there, and its pid."""
+def fork(assembly: Assembly, args: syscalls.CloneArgs, base: int) -> int:
+    """Clone a child with a memory of its own that makes the calls from Python; its pid.
+
+    Failures are reported as if the table were at ``base``.
+    """
     table = ctypes.create_string_buffer(len(assembly))
     address = ctypes.addressof(table)
     table.raw = assembly.at(address)
     args.flags |= constants.CLONE_CLEAR_SIGHAND
     pid = syscalls.clone3(args)
     if pid == 0:
-        interpret(address)
-    return address, pid
+        interpret(address, base)
+    return pid
 
 
-def interpret(address: int) -> None:
-    """What the machine code does, in Python, for the calling process. It never returns."""
+def interpret(address: int, base: int | None = None) -> None:
+    """What the machine code does, in Python, for the calling process. It never returns.
+
+    A failure is reported as if the table were at ``base``.
+    """
+    told = address if base is None else base
     header = (ctypes.c_long * (HEADER_BYTES // 8)).from_address(address)
     place = address + HEADER_BYTES
     while True:
@@ -210,7 +217,7 @@ def interpret(address: int) -> None:
         elif is_allowed(entry[ALLOWED_WORD] , -result):
             place += entry[ON_FAILURE_WORD]
         else:
-            header[0], header[1] = place, -result
+            header[0], header[1] = place - address + told, -result
             place = header[2]
 
 

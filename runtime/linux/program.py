@@ -124,7 +124,10 @@ EXIT = (Call("end", "exit_group", (_FAILED,)),)
 
 
 class Assembly:
-    """Calls laid out in one piece; `at` gives the bytes for the address where they are to be."""
+    """Calls laid out in one piece; `at` gives the bytes for the address where they are to be.
+
+    ``places`` are where the entries of the calls are, counted from the base, and ``end`` is where they end.
+    """
 
     def __init__(self, calls: tuple[Call, ...], on_failure: tuple[Call, ...] = EXIT) -> None:
         self._rows = [*_with_copies(calls), *_with_copies(on_failure)]
@@ -133,7 +136,9 @@ class Assembly:
         self._addresses: list[int] = []
         self._places: dict[object, int] = {}
         self._row_of = {id(row): index for index, row in enumerate(self._rows)}
-        self._put_address(_GO_ON_AT, self._entry(len(_with_copies(calls))))
+        self.end = self._entry(len(_with_copies(calls)))
+        self.places = tuple(self._entry(self._row_of[id(call)]) for call in calls)
+        self._put_address(_GO_ON_AT, self.end)
         for index, row in enumerate(self._rows):
             self._assemble(index, row)
 

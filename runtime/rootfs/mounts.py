@@ -60,7 +60,7 @@ def plan_mount(root: Argument, planned: PlannedMount) -> tuple[Call, ...]:
     strict = planned.mount.type in _PURE
     target = make_inside(planned.what, root, planned.mount.destination, directory=planned.directory, strict=strict)
     harmless = strict or parts_of(planned.mount.destination) in _COVERABLE
-    guard = () if harmless else _not_in_proc(planned.what, target[-1])
+    guard = () if harmless else not_in_proc(planned.what, target[-1])
     made, mount = _made(planned)
     return (*target, *guard, *made, attach(planned.what, mount, target[-1]), close(target[-1]), close(mount))
 
@@ -91,7 +91,7 @@ def _remount(root: Argument, planned: PlannedMount) -> tuple[Call, ...]:
     return (opened, *configure(planned, opened), close(opened))
 
 
-def _not_in_proc(what: str, target: Argument) -> tuple[Call, ...]:
+def not_in_proc(what: str, target: Argument) -> tuple[Call, ...]:
     """A symlink of the image may have led into /proc, whose own names are not looked at (CVE-2023-27561)."""
     statfs = Memory(bytes(_STATFS_BYTES))
     return (
