@@ -33,7 +33,7 @@ def compile_program(name: str, into: Path) -> Path:
     source = PROGRAMS / f"{name}.c"
     first = source.read_text().splitlines()[0]
     flags = first.removeprefix("// flags:").split() if first.startswith("// flags:") else []
-    subprocess.run(("gcc", "-O1", "-static", "-Wall", *flags, "-o", into / name, source), check=True)
+    subprocess.run(("gcc", "-O1", *(() if "-shared" in flags else ("-static",)), "-Wall", *flags, "-o", into / name, source), check=True)
     return into / name
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _BIND, _REC, _PRIVATE, _RDONLY, _REMOUNT = 4096, 16384, 1 << 18, 1, 32
-_NEW_NAMESPACES = 0x00020000 | 0x04000000 | 0x08000000 | 0x20000000  # mount, uts, ipc, pid
+_NEW = {"mount": 0x00020000, "uts": 0x04000000, "ipc": 0x08000000, "pid": 0x20000000}
 _FLAGS = {"bind": _BIND, "rbind": _BIND | _REC, "ro": _RDONLY, "nosuid": 2, "nodev": 4, "noexec": 8}
 
 
@@ -110,7 +110,7 @@ def run(bundle: str, pid_file: str, *, detach: bool) -> int:
     with open(f"{bundle}/config.json", encoding="utf-8") as file:
         config = json.load(file)
     os.set_inheritable(os.open(bundle, os.O_RDONLY | os.O_DIRECTORY), True)
-    if _LIBC.unshare(_NEW_NAMESPACES):
+    if _LIBC.unshare(sum(_NEW.get(entry["type"], 0) for entry in config["linux"]["namespaces"])):
         raise OSError(ctypes.get_errno(), "unshare")
     pid = os.fork()
     if pid == 0:
