@@ -8,11 +8,12 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runtime.linux import constants, interpreter, syscalls
-from runtime.linux.program import Program
+from runtime.linux.interpreter import Program
+from runtime.linux.program import Failure
+from runtime.values import value
 
 if TYPE_CHECKING:
     from runtime.linux.program import Call
@@ -22,7 +23,7 @@ class LaunchError(Exception):
     """A child did not get as far as execve; the message says at which call, and why."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Child:
     """A child that has executed; ``pidfd`` belongs to whoever holds this."""
 
@@ -48,9 +49,10 @@ def spawn(calls: tuple[Call, ...], flags: int = 0, cgroup_fd: int | None = None,
         pid = interpreter.start(program, args, plain=plain)
     except OSError as error:
         raise LaunchError(f"clone: {(error.strerror or str(error)).lower()}") from error
-    failure = program.failure()
-    if failure is not None:
+    try:
+        program.check()
+    except Failure as failure:
         os.waitid(os.P_PIDFD, pidfd.value, os.WEXITED)
         os.close(pidfd.value)
-        raise LaunchError(failure)
+        raise LaunchError(str(failure)) from failure
     return Child(pid, pidfd.value)
