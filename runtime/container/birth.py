@@ -24,7 +24,7 @@ from runtime.values import value
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from runtime.cgroups.group import Entrance
+    from runtime.cgroups.entrance import Entrance
     from runtime.process.standalone import Prepared
     from runtime.spec.linux import Linux
 

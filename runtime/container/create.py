@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import stat
-import time
 from typing import TYPE_CHECKING
 
 from runtime.cgroups.group import ContainerCgroup
@@ -21,7 +20,7 @@ from runtime.container.labels import labels_for
 from runtime.container.limits import set_limits
 from runtime.container.payload import CREATED, HOOKS, WAIT, Payload
 from runtime.container.sources import open_sources
-from runtime.container.state import State, Status, oci_state, start_time_of
+from runtime.container.state import State, Status, oci_state
 from runtime.container.store import START, STATUS, Store
 from runtime.linux import capabilities, constants
 from runtime.linux.filter import compile_filter
@@ -54,13 +53,23 @@ class CreateOptions:
     no_new_keyring: bool = False
 
 
-def read_bundle(bundle: str) -> tuple[str, Config]:
-    """The text of a bundle's config.json, and what it says; raises `ContainerError` or `SpecError`."""
-    path = f"{bundle}/config.json"
+@value
+class Bundle:
+    """A directory, the text of its config.json, and what that says."""
+
+    directory: str
+    text: str
+    config: Config
+
+
+def read_bundle(directory: str) -> Bundle:
+    """Read its config.json; raises `ContainerError` or `SpecError`."""
+    directory = os.path.abspath(directory)
+    path = f"{directory}/config.json"
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        return text, parse_config(json.loads(text))
+        return Bundle(directory, text, parse_config(json.loads(text)))
     except OSError as error:
         raise ContainerError(f"open {path}: {os.strerror(error.errno or 0).lower()}") from error
     except (ValueError, RecursionError) as error:
@@ -69,11 +78,9 @@ def read_bundle(bundle: str) -> tuple[str, Config]:
         raise ContainerError(f"{path}: {error}") from error
 
 
-def create(store: Store, container_id: str, bundle: str, options: CreateOptions) -> tuple[Container, State]:
-    """Make a container of a bundle, which waits to be started. Raises `ContainerError`, `SpecError`, `CgroupError`."""
-    bundle = os.path.abspath(bundle)
-    text, config = read_bundle(bundle)
-    process = config.process
+def create(store: Store, container_id: str, bundle: Bundle, options: CreateOptions) -> tuple[Container, State]:
+    """Make a container, which waits to be started. Raises `ContainerError`, `SpecError`, `CgroupError`."""
+    config, process = bundle.config, bundle.config.process
     if process is None:
         raise SpecError("process", "is missing: there is nothing to start")
     if process.terminal and options.console_fd is None:
@@ -83,8 +90,8 @@ def create(store: Store, container_id: str, bundle: str, options: CreateOptions)
     container = store.claim(container_id)
     with contextlib.ExitStack() as undo:
         undo.callback(container.remove)
-        container.write_config(text)
-        state = _Creation(container, config, process, bundle, options).make(undo)
+        container.write_config(bundle.text, config)
+        state = _Creation(container, config, process, bundle.directory, options).make(undo)
         container.write_state(state)
         undo.pop_all()
     return container, state
@@ -101,14 +108,11 @@ class _Creation:
         self._process = process
         self._bundle = bundle
         self._options = options
-        self._rootfs = _find_rootfs(config, bundle)
+        self._rootfs = root_of(config, bundle)
         self._group = ContainerCgroup.resolve(
             config.linux.cgroups_path, container.id, rootless=os.geteuid() != 0
         )
-        self._state = State(
-            container.id, bundle, self._rootfs, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), os.geteuid(),
-            0, 0, config.annotations, {}, {},
-        )  # fmt: skip
+        self._state = State.fresh(container.id, bundle, self._rootfs, config.annotations)
 
     def make(self, undo: contextlib.ExitStack) -> State:
         """All of it, from the cgroup on; ``undo`` takes everything back."""
@@ -129,7 +133,7 @@ class _Creation:
             held.callback(os.close, pidfd)
             undo.callback(_end, pid)
             os.close(status_for_child)
-            self._state = self._remember(pid, prepared)
+            self._state = self._remember(pid, prepared, payload)
             self._attend(status, start, prepared, namespaces)
             set_limits(pid, self._process)
             return self._state
@@ -181,10 +185,10 @@ class _Creation:
             new_keyring=not self._options.no_new_keyring,
         )
 
-    def _remember(self, pid: int, prepared: Prepared) -> State:
-        later = _later_purposes(prepared)
-        start_time = start_time_of(pid) or 0
-        return replace(self._state, pid=pid, start_time=start_time, cgroup=self._group.to_json(), purposes=later)
+    def _remember(self, pid: int, prepared: Prepared, payload: Payload) -> State:
+        listens = payload.filter is not None and payload.filter.listener
+        listener = payload.listener_fd if listens else None
+        return self._state.born(pid, self._group.to_json(), _later_purposes(prepared), listener)
 
     def _attend(self, status: int, start: int, prepared: Prepared, namespaces: Namespaces) -> None:
         """Answer what the child reports until it is there."""
@@ -216,7 +220,8 @@ def replace_tasks(namespaces: Namespaces, tasks: tuple[int, ...]) -> tuple[int, 
     return () if namespaces.needs_midwife else tasks
 
 
-def _find_rootfs(config: Config, bundle: str) -> str:
+def root_of(config: Config, bundle: str) -> str:
+    """The container's root on the host; raises `SpecError` for one that is none."""
     path = os.path.realpath(os.path.join(bundle, config.root.path))
     if not os.path.isdir(path):
         raise SpecError("root.path", f"{show(path)} is no directory")

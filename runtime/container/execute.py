@@ -13,6 +13,7 @@ from runtime.container.create import compile_or_refuse, describe, is_own_stream
 from runtime.container.errors import ContainerError, WrongStatus
 from runtime.container.labels import labels_for
 from runtime.container.limits import set_limits
+from runtime.container.listener import hand_over
 from runtime.container.payload import (
     CREATED,
     Payload,
@@ -25,7 +26,7 @@ from runtime.container.payload import (
     rendezvous,
     write_to_procfs,
 )
-from runtime.container.state import Status
+from runtime.container.state import Status, oci_state
 from runtime.linux import capabilities
 from runtime.linux import constants as c
 from runtime.linux.program import Call, Failure
@@ -35,7 +36,9 @@ from runtime.process.standalone import bear, prepare, receive
 from runtime.values import value
 
 if TYPE_CHECKING:
-    from runtime.cgroups.group import Entrance
+    from collections.abc import Callable
+
+    from runtime.cgroups.entrance import Entrance
     from runtime.container.state import State
     from runtime.container.store import Container
     from runtime.spec.config import Config
@@ -91,7 +94,7 @@ def run_inside(state: State, config: Config, process: OciProcess, options: ExecO
         held.callback(os.close, child)
         os.close(status)
         try:
-            _attend(reports, go, pid, process, prepared.purposes)
+            _attend(reports, prepared.purposes, lambda: _release(state, config, payload, pid, go))
         except ContainerError:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(child, signal.SIGKILL)
@@ -156,13 +159,21 @@ def _plan(payload: Payload, pidfd: int, namespaces: int, entrance: Entrance) -> 
     )
 
 
-def _attend(reports: int, go: int, pid: int, process: OciProcess, purposes: dict[int, str]) -> None:
-    """Limits in time, and then until it has executed."""
+def _release(state: State, config: Config, payload: Payload, pid: int, go: int) -> None:
+    """Limits in time; and where somebody listens, its seccomp notifications."""
+    set_limits(pid, payload.process)
+    os.write(go, b"\0")
+    if payload.filter is not None and payload.filter.listener and config.linux.seccomp is not None:
+        hand_over(config.linux.seccomp, pid, payload.listener_fd, oci_state(state, Status.RUNNING))
+        os.write(go, b"\0")
+
+
+def _attend(reports: int, purposes: dict[int, str], release: Callable[[], None]) -> None:
+    """Until it has executed."""
     try:
         if receive(reports, purposes) is None:
             raise ContainerError("exec: the process ended without a word")
-        set_limits(pid, process)
-        os.write(go, b"\0")
+        release()
         receive(reports, purposes)
     except Failure as failure:
         raise ContainerError(describe(failure)) from failure

@@ -12,7 +12,7 @@ from runtime.container.create import describe
 from runtime.container.errors import ContainerError, WrongStatus
 from runtime.container.hooks import run_hooks
 from runtime.container.kill import end
-from runtime.container.listener import hand_over_listener
+from runtime.container.listener import hand_over
 from runtime.container.state import Status, oci_state
 from runtime.container.store import START, STATUS
 from runtime.linux.program import Failure
@@ -21,6 +21,7 @@ from runtime.process.standalone import receive
 if TYPE_CHECKING:
     from runtime.container.state import State
     from runtime.container.store import Container
+    from runtime.spec.config import Config
 
 
 def start(container: Container) -> State:
@@ -35,7 +36,7 @@ def start(container: Container) -> State:
         try:
             with inside(state.pid, kinds) as enter:
                 run_hooks("startContainer", config.hooks.start_container, oci_state(state, status), enter=enter)
-            _release(container, state)
+            _release(container, config, state)
             run_hooks("poststart", config.hooks.poststart, oci_state(state, Status.RUNNING))
         except ContainerError:
             end(state)
@@ -43,12 +44,14 @@ def start(container: Container) -> State:
         return state
 
 
-def _release(container: Container, state: State) -> None:
+def _release(container: Container, config: Config, state: State) -> None:
     reports = os.open(container.path(STATUS), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         os.set_blocking(reports, True)
         _write_to(container, b"\0")
-        hand_over_listener(container, state)
+        if state.listener_fd is not None and config.linux.seccomp is not None:
+            hand_over(config.linux.seccomp, state.pid, state.listener_fd, oci_state(state, Status.CREATED))
+            _write_to(container, b"\0")
         receive(reports, state.purposes)
     except Failure as failure:
         raise ContainerError(describe(failure)) from failure

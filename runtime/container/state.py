@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
+import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from runtime.cgroups.group import ContainerCgroup
 from runtime.spec.version import NEWEST
-from runtime.values import fields_of, value
+from runtime.values import fields_of, replace, value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +29,8 @@ class Status(enum.Enum):
 class State:
     """As it is on disk; ``start_time`` is the process's, in clock ticks since boot, because pids are used again.
 
-    ``purposes`` are what the calls are for that the first process makes after its start.
+    ``purposes`` are what the calls are for that the first process makes after its start, ``listener_fd`` is where its
+    seccomp notifications will be.
     """
 
     id: str
@@ -40,6 +43,22 @@ class State:
     annotations: tuple[tuple[str, str], ...]
     cgroup: dict[str, Any]
     purposes: dict[int, str]
+    listener_fd: int | None = None
+
+    @classmethod
+    def fresh(cls, container_id: str, bundle: str, rootfs: str, annotations: tuple[tuple[str, str], ...]) -> State:
+        """Of a container that is being made by us, now."""
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        return cls(container_id, bundle, rootfs, now, os.geteuid(), 0, 0, annotations, {}, {})
+
+    def born(
+        self, pid: int, cgroup: dict[str, Any], purposes: dict[int, str] | None = None, listener_fd: int | None = None
+    ) -> State:
+        """The same with a process."""
+        start_time = start_time_of(pid) or 0
+        return replace(
+            self, pid=pid, start_time=start_time, cgroup=cgroup, purposes=purposes or {}, listener_fd=listener_fd
+        )
 
     def to_json(self) -> dict[str, Any]:
         """For the file."""

@@ -35,6 +35,7 @@ class Container:
     def __init__(self, directory: str, container_id: str) -> None:
         self.directory = directory
         self.id = container_id
+        self._config: Config | None = None
 
     def path(self, name: str) -> str:
         """Of a file in the directory."""
@@ -56,12 +57,15 @@ class Container:
 
     def config(self) -> Config:
         """As it was at creation."""
-        with open(self.path("config.json"), encoding="utf-8") as file:
-            return parse_config(json.load(file))
+        if self._config is None:
+            with open(self.path("config.json"), encoding="utf-8") as file:
+                self._config = parse_config(json.load(file))
+        return self._config
 
-    def write_config(self, text: str) -> None:
-        """Keep it."""
+    def write_config(self, text: str, config: Config) -> None:
+        """Keep it: the text, and what it was found to say."""
         self._replace("config.json", text)
+        self._config = config
 
     def _replace(self, name: str, text: str) -> None:
         temporary = self.path(f".{name}.{os.getpid()}")

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from runtime.spec.namespaces import IdMapping, Namespace, NetDevice, TimeOffset
 
 _PROPAGATIONS = tuple(prefix + kind for prefix in ("", "r") for kind in ("private", "shared", "slave", "unbindable"))
-_MEMORY_MODES = (
+MEMORY_MODES = (
     "MPOL_DEFAULT", "MPOL_PREFERRED", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_LOCAL", "MPOL_PREFERRED_MANY",
     "MPOL_WEIGHTED_INTERLEAVE",
 )  # fmt: skip
 _MODES_OF_NODES = ("MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_PREFERRED_MANY", "MPOL_WEIGHTED_INTERLEAVE")
 _MODES_WITHOUT = ("MPOL_DEFAULT", "MPOL_LOCAL")
-_MEMORY_FLAGS = ("MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES")
+MEMORY_FLAGS = ("MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES")
 
 
 @value
@@ -148,10 +148,10 @@ def _memory_policy(reader: Reader | None) -> MemoryPolicy | None:
     """Which modes take nodes is set_mempolicy(2)'s rule."""
     if reader is None:
         return None
-    mode = reader.choice("mode", _MEMORY_MODES, "memory policy")
+    mode = reader.choice("mode", MEMORY_MODES, "memory policy")
     nodes = parse_list(reader, "nodes", MOST_NODES)
     if mode in _MODES_OF_NODES and not nodes:
         raise reader.error("nodes", f"is missing, and {mode} needs it")
     if mode in _MODES_WITHOUT and nodes:
         raise reader.error("nodes", f"{show(reader.get('nodes'))} is of no use to {mode}")
-    return MemoryPolicy(mode, nodes, reader.choices("flags", _MEMORY_FLAGS, "flag of a memory policy"))
+    return MemoryPolicy(mode, nodes, reader.choices("flags", MEMORY_FLAGS, "flag of a memory policy"))
