@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import signal
 from typing import TYPE_CHECKING
 
 from runtime.cgroups.hierarchy import CgroupError
+from runtime.linux import signals
 
 if TYPE_CHECKING:
     from runtime.cgroups.freezer import Freezer
@@ -65,7 +65,7 @@ def signal_all(directory: str, number: int, freezer: Freezer | None) -> None:
             freezer.freeze()
         _send(members(directory), number)
     finally:
-        if not was_frozen or number == signal.SIGKILL:
+        if not was_frozen or number == signals.SIGKILL:
             freezer.thaw()
 
 

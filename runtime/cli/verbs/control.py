@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from runtime import jsontext
 from runtime.cli.options import Option, Syntax
 from runtime.container.errors import ContainerError, WrongStatus
 from runtime.container.state import Status
@@ -81,10 +81,10 @@ def _resources(given: Given) -> dict[str, Any]:
 def _read(path: str) -> dict[str, Any]:
     try:
         if path == "-":
-            document = json.load(sys.stdin)
+            document = jsontext.loads(sys.stdin.read())
         else:
             with open(path, encoding="utf-8") as file:
-                document = json.load(file)
+                document = jsontext.loads(file.read())
     except ValueError as error:
         raise ContainerError(f"--resources {path}: {error}") from error
     return document  # type: ignore[no-any-return]

@@ -8,7 +8,7 @@ from runtime.cli.options import Option, Syntax
 from runtime.cli.verbs.sharing import STREAMS, connect_console, preserved_fds, write_pid_file
 from runtime.container.create import CreateOptions, create, read_bundle
 from runtime.container.delete import delete
-from runtime.container.kill import kill, parse_signal
+from runtime.container.kill import kill
 from runtime.container.start import start
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def perform(command: Command, verb: str, given: Given) -> int:
     if verb == "start":
         start(command.store.find(name))
     elif verb == "kill":
+        from runtime.cli.signal_names import parse_signal
+
         number = parse_signal((given.arguments[1:] or ["SIGTERM"])[0])
         kill(command.store.find(name), number, everybody=given.all)
     else:
