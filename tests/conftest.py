@@ -39,6 +39,8 @@ def _qemu_and_libvirt() -> bool:
 CAPABILITIES: dict[str, Callable[[], bool]] = {
     "packaged chromium": lambda: _distribution() == "debian",
     "a checkout that other users may read": lambda: _others_may_read(ROOT),
+    "version 1 of control groups": lambda: Path("/sys/fs/cgroup/memory/memory.stat").exists(),
+    "version 2 beside version 1 of control groups": lambda: Path("/sys/fs/cgroup/unified/cgroup.procs").exists(),
 }
 
 # What set-up or the caller provides: marker, what to ask, what to do about it.
