@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import signal
 from typing import TYPE_CHECKING, Any
 
 from runtime.cgroups.cgroup import remove_directory
@@ -19,6 +18,7 @@ from runtime.cgroups.limits import plan_writes
 from runtime.cgroups.members import kill_all, members, signal_all
 from runtime.cgroups.place import DEFAULT_PARENT, parse_own, plan_place
 from runtime.cgroups.writing import make_writes
+from runtime.linux import signals
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -156,13 +156,13 @@ class ContainerCgroup:
         directory = self._of_all_processes
         return () if directory is None else members(directory)
 
-    def kill(self, number: int = signal.SIGKILL) -> None:
+    def kill(self, number: int = signals.SIGKILL) -> None:
         """Send the signal to every process, and miss none that is forked meanwhile.
 
         SIGKILL ends a frozen group's processes, too: it is thawed.
         """
         unified = self.paths.get(UNIFIED)
-        ended = number == signal.SIGKILL and unified is not None and kill_all(unified)
+        ended = number == signals.SIGKILL and unified is not None and kill_all(unified)
         directory = self._of_all_processes
         if directory is None or not os.path.isdir(directory):
             return

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import signal
 from typing import TYPE_CHECKING
 
 from runtime.cgroups.hierarchy import CgroupError
+from runtime.linux import signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,17 +55,17 @@ def kill_all(unified: str) -> bool:
 def signal_all(directory: str, number: int, freezer: Freezer | None) -> None:
     """Send the signal to each, with all of them stopped meanwhile if they can be, so that none forks away from it.
 
-    Even so version 1 lets a fork slip by now and then, so it goes on until there is no new one. What was frozen before
-    is frozen afterwards, unless it was killed.
+    Even so version 1 lets a fork slip by now and then: killing goes on until nobody new is there. What was frozen
+    before is frozen afterwards, unless it was killed.
     """
     had: set[int] = set()
-    stays = freezer is not None and number != signal.SIGKILL and freezer.is_frozen()
+    stays = freezer is not None and number != signals.SIGKILL and freezer.is_frozen()
     for _ in range(_ATTEMPTS):
         with _stopped(freezer, stays=stays):
             new = set(members(directory)) - had
             _send(new, number)
             had |= new
-        if not new or not set(members(directory)) - had:
+        if number != signals.SIGKILL or not set(members(directory)) - had:
             return
     raise CgroupError(f"signal all in cgroup {directory}: there are new processes again and again")
 

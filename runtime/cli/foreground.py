@@ -4,53 +4,50 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 from typing import TYPE_CHECKING
 
 from runtime.cli.verbs.sharing import connect_console, preserved_fds, write_pid_file
 from runtime.container.create import CreateOptions, create, read_bundle
-from runtime.container.delete import delete
+from runtime.container.delete import delete_container
 from runtime.container.start import start
+from runtime.linux import signals
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
 
     from runtime.cli.oci import Command
-
-_KEPT = {signal.SIGCHLD, signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGURG, signal.SIGWINCH,
-         signal.SIGTTIN, signal.SIGTTOU, signal.SIGTSTP, signal.SIGCONT}  # fmt: skip
+    from runtime.cli.options import Given
 
 
-def run(command: Command, options: argparse.Namespace) -> int:
+
+def run(command: Command, given: Given) -> int:
     """``run``: create, start, wait, delete; or not wait."""
-    bundle = os.path.abspath(options.bundle)
-    _, config = read_bundle(bundle)
-    terminal = config.process is not None and config.process.terminal
+    bundle = read_bundle(given.bundle)
+    terminal = bundle.config.process is not None and bundle.config.process.terminal
     with contextlib.ExitStack() as held:
         relay = None
-        if terminal and options.console_socket is None and not options.detach:
+        if terminal and given.console_socket is None and not given.detach:
             from runtime.cli.terminal import Relay
 
             relay = held.enter_context(Relay())
             console: int | None = relay.console_fd
         else:
-            console = held.enter_context(connect_console(options.console_socket))
-        wanted = CreateOptions(console, preserved_fds(options), options.no_pivot, options.no_new_keyring)
-        container, state = create(command.store, options.id, bundle, wanted)
+            console = held.enter_context(connect_console(given.console_socket))
+        wanted = CreateOptions(console, preserved_fds(given), given.no_pivot, given.no_new_keyring)
+        container, state = create(command.store, given.arguments[0], bundle, wanted)
         try:
-            write_pid_file(options.pid_file, state.pid)
+            write_pid_file(given.pid_file, state.pid)
             if relay is not None:
                 relay.begin()
             start(container)
-            if options.detach:
+            if given.detach:
                 return 0
             status = attended(state.pid) if relay is None else relay.wait(state.pid)
         except BaseException:
-            delete(command.store, options.id, force=True)
+            delete_container(container, force=True)
             raise
-        if not options.keep:
-            for complaint in delete(command.store, options.id, force=True):
+        if not given.keep:
+            for complaint in delete_container(container, force=True):
                 command.log.complaint(complaint)
         return status
 
@@ -75,11 +72,11 @@ def _forwarding(pid: int) -> Iterator[None]:
             os.kill(pid, number)
 
     before = {}
-    for number in signal.valid_signals() - _KEPT:
+    for number in signals.valid_signals() - signals.NOT_FORWARDED:
         with contextlib.suppress(OSError, ValueError):  # those that the C library keeps to itself
-            before[number] = signal.signal(number, forward)
+            before[number] = signals.signal(number, forward)
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signals.signal(number, handler)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from importlib import import_module
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from runtime import VERSION
 from runtime.cgroups.hierarchy import CgroupError
 from runtime.cli.log import Log
+from runtime.cli.options import Option, Syntax, UsageError, parse, usage
 from runtime.container.errors import ContainerError
 from runtime.container.store import Store
 from runtime.linux.program import Failure
@@ -22,17 +22,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn, Protocol
 
+    from runtime.cli.options import Given
+
     class Verb(Protocol):
-        """A module of `runtime.cli`: what it takes, and what it does."""
+        """A module of `runtime.cli.verbs`: what its verbs take, and what they do."""
 
-        def arguments(self, parser: argparse.ArgumentParser, verb: str) -> None:
-            """Add the verb's options."""
+        SYNTAX: dict[str, Syntax]
 
-        def perform(self, command: Command, verb: str, options: argparse.Namespace) -> int:
+        def perform(self, command: Command, verb: str, given: Given) -> int:
             """Do it; the exit status."""
 
 
 _FAILED, _USAGE, _EXEC_FAILED, _INTERRUPTED = 1, 2, 255, 130
+_PROGRAM = "tare-runtime"
 
 # Only the module of the verb that was asked for is loaded.
 _VERBS = {
@@ -41,6 +43,23 @@ _VERBS = {
     "pause": "control", "resume": "control", "update": "control", "events": "events", "stats": "events",
     "spec": "describe", "features": "describe", "checkpoint": "checkpoint", "restore": "checkpoint",
 }  # fmt: skip
+
+_HELP = Option("help", "show this", short="h")
+_GLOBAL = Syntax(
+    (
+        Option("root", "where containers are remembered", metavar="DIRECTORY"),
+        Option("log", "where errors are written besides stderr", metavar="FILE"),
+        Option("log-format", "text or json", metavar="FORMAT", default="text", choices=("text", "json")),
+        Option("debug", "say more"),
+        Option("systemd-cgroup", "refused: there is only the cgroupfs driver"),
+        Option("rootless", "accepted for compatibility: it is found out", metavar="WHETHER"),
+        Option("criu", "accepted for compatibility", metavar="PATH"),
+        Option("version", "show the version", short="v"),
+        _HELP,
+    ),
+    "VERB …",
+    most=None,
+)
 
 
 @value
@@ -59,44 +78,52 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _main(argv: list[str]) -> int:
-    parser = _parser()
-    given = parser.parse_args(argv)
+    try:
+        given = parse(_GLOBAL, argv)
+        if given.help or given.version:
+            return _tell(_about() if given.help else f"{_PROGRAM} version {VERSION}\nspec: {NEWEST}")
+        return _run(given, *_verb_of(given.arguments))
+    except UsageError as error:
+        Log().failure(str(error))
+        return _USAGE
+
+
+def _verb_of(arguments: list[str]) -> tuple[str, list[str]]:
+    verb, *rest = arguments or [""]
+    if verb not in _VERBS:
+        raise UsageError(f"{verb or 'nothing to do'}: no such verb ({_PROGRAM} --help)")
+    return verb, rest
+
+
+def _tell(text: str) -> int:
+    print(text)  # noqa: T201
+    return 0
+
+
+def _about() -> str:
+    return usage(_PROGRAM, _GLOBAL, f"Run containers by the OCI runtime specification. Verbs: {', '.join(_VERBS)}.")
+
+
+def _run(given: Given, verb: str, rest: list[str]) -> int:
     log = Log(given.log, given.log_format, given.debug)
-    module: Verb = import_module(f"runtime.cli.verbs.{_VERBS[given.verb]}")
-    sub = argparse.ArgumentParser(prog=f"tare-runtime {given.verb}", allow_abbrev=False)
-    module.arguments(sub, given.verb)
-    options = sub.parse_args(given.rest)
+    module: Verb = import_module(f"runtime.cli.verbs.{_VERBS[verb]}")
+    syntax = module.SYNTAX[verb]
+    options = parse(Syntax((*syntax.options, _HELP), syntax.arguments, 0, None), rest)
+    if options.help:
+        return _tell(usage(f"{_PROGRAM} {verb}", syntax, ""))
+    options = parse(syntax, rest)
     if given.systemd_cgroup:
         log.failure("--systemd-cgroup: systemd's driver is not supported here; use cgroupfs")
         return _FAILED
     try:
-        return module.perform(Command(Store(given.root), log), given.verb, options)
+        return module.perform(Command(Store(given.root or _default_root()), log), verb, options)
     except (ContainerError, SpecError, CgroupError, Failure) as error:
         log.failure(str(error))
     except OSError as error:
-        log.failure(f"{given.verb}: {error.filename or ''}: {error.strerror or error}")
+        log.failure(": ".join(filter(None, (verb, error.filename, error.strerror or str(error)))))
     except KeyboardInterrupt:
         return _INTERRUPTED
-    return _EXEC_FAILED if given.verb == "exec" else _FAILED
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tare-runtime", allow_abbrev=False, description="Run containers by the OCI runtime specification.",
-        epilog=f"verbs: {', '.join(_VERBS)}; tare-runtime VERB --help tells more",
-    )  # fmt: skip
-    parser.add_argument("--root", default=_default_root(), help="where containers are remembered [%(default)s]")
-    parser.add_argument("--log", metavar="FILE", help="where errors are written besides stderr")
-    parser.add_argument("--log-format", choices=("text", "json"), default="text")
-    parser.add_argument("--debug", action="store_true", help="say more")
-    parser.add_argument("--systemd-cgroup", action="store_true", help="refused: there is only the cgroupfs driver")
-    parser.add_argument("--rootless", metavar="WHETHER", help="accepted for compatibility: it is found out")
-    parser.add_argument("--criu", metavar="PATH", help="accepted for compatibility")
-    parser.add_argument("--version", "-v", action="version", version=f"tare-runtime version {VERSION}\nspec: {NEWEST}")
-    parser.add_argument("verb", choices=_VERBS, metavar="VERB")
-    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="…")
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    return parser
+    return _EXEC_FAILED if verb == "exec" else _FAILED
 
 
 def _default_root() -> str:

@@ -7,13 +7,14 @@ import os
 from typing import TYPE_CHECKING
 
 from runtime.cgroups.group import ContainerCgroup
-from runtime.container.create import read_bundle, root_of
+from runtime.container.create import root_of
 from runtime.container.errors import ContainerError, WrongStatus
 from runtime.container.kill import end
 from runtime.container.state import State, Status
 from runtime.values import value
 
 if TYPE_CHECKING:
+    from runtime.container.create import Bundle
     from runtime.container.store import Container, Store
     from runtime.spec.config import Config
 
@@ -42,16 +43,15 @@ def checkpoint(container: Container, options: CheckpointOptions, *, leave_runnin
             end(state)
 
 
-def restore(store: Store, container_id: str, bundle: str, options: CheckpointOptions) -> State:
+def restore(store: Store, container_id: str, bundle: Bundle, options: CheckpointOptions) -> State:
     """A container of the same bundle whose processes go on where they were."""
-    text, config = read_bundle(bundle)
-    rootfs = root_of(config, bundle)
+    config, rootfs = bundle.config, root_of(bundle.config, bundle.directory)
     if not os.path.isdir(options.images):
         raise ContainerError(f"restore container {container_id!r}: {options.images} is no directory of images")
     container = store.claim(container_id)
     with contextlib.ExitStack() as undo:
         undo.callback(container.remove)
-        container.write_config(text)
+        container.write_config(bundle.text, config)
         group = ContainerCgroup.resolve(config.linux.cgroups_path, container_id, rootless=os.geteuid() != 0)
         group.create(config.linux.resources)
         undo.callback(group.delete)
@@ -60,7 +60,7 @@ def restore(store: Store, container_id: str, bundle: str, options: CheckpointOpt
                                    *_external(config, rootfs)))  # fmt: skip
         with open(pid_file, encoding="ascii") as file:
             pid = int(file.read())
-        state = State.fresh(container_id, bundle, rootfs, config.annotations).born(pid, group.to_json())
+        state = State.fresh(container_id, bundle.directory, rootfs, config.annotations).born(pid, group.to_json())
         container.write_state(state)
         undo.pop_all()
     return state

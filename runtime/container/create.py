@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
-import signal
 import stat
 from typing import TYPE_CHECKING
 
+from runtime import jsontext
 from runtime.cgroups.group import ContainerCgroup
 from runtime.container.birth import give_birth, inside, open_namespaces
 from runtime.container.errors import ContainerError
@@ -22,7 +21,7 @@ from runtime.container.payload import CREATED, HOOKS, WAIT, Payload
 from runtime.container.sources import open_sources
 from runtime.container.state import State, Status, oci_state
 from runtime.container.store import START, STATUS, Store
-from runtime.linux import capabilities, constants
+from runtime.linux import capabilities, constants, signals
 from runtime.linux.filter import compile_filter
 from runtime.linux.program import Failure
 from runtime.linux.seccomp import SeccompError
@@ -53,13 +52,23 @@ class CreateOptions:
     no_new_keyring: bool = False
 
 
-def read_bundle(bundle: str) -> tuple[str, Config]:
-    """The text of a bundle's config.json, and what it says; raises `ContainerError` or `SpecError`."""
-    path = f"{bundle}/config.json"
+@value
+class Bundle:
+    """A directory, the text of its config.json, and what that says."""
+
+    directory: str
+    text: str
+    config: Config
+
+
+def read_bundle(directory: str) -> Bundle:
+    """Read its config.json; raises `ContainerError` or `SpecError`."""
+    directory = os.path.abspath(directory)
+    path = f"{directory}/config.json"
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        return text, parse_config(json.loads(text))
+        return Bundle(directory, text, parse_config(jsontext.loads(text)))
     except OSError as error:
         raise ContainerError(f"open {path}: {os.strerror(error.errno or 0).lower()}") from error
     except (ValueError, RecursionError) as error:
@@ -68,11 +77,9 @@ def read_bundle(bundle: str) -> tuple[str, Config]:
         raise ContainerError(f"{path}: {error}") from error
 
 
-def create(store: Store, container_id: str, bundle: str, options: CreateOptions) -> tuple[Container, State]:
-    """Make a container of a bundle, which waits to be started. Raises `ContainerError`, `SpecError`, `CgroupError`."""
-    bundle = os.path.abspath(bundle)
-    text, config = read_bundle(bundle)
-    process = config.process
+def create(store: Store, container_id: str, bundle: Bundle, options: CreateOptions) -> tuple[Container, State]:
+    """Make a container, which waits to be started. Raises `ContainerError`, `SpecError`, `CgroupError`."""
+    config, process = bundle.config, bundle.config.process
     if process is None:
         raise SpecError("process", "is missing: there is nothing to start")
     if process.terminal and options.console_fd is None:
@@ -82,8 +89,8 @@ def create(store: Store, container_id: str, bundle: str, options: CreateOptions)
     container = store.claim(container_id)
     with contextlib.ExitStack() as undo:
         undo.callback(container.remove)
-        container.write_config(text)
-        state = _Creation(container, config, process, bundle, options).make(undo)
+        container.write_config(bundle.text, config)
+        state = _Creation(container, config, process, bundle.directory, options).make(undo)
         container.write_state(state)
         undo.pop_all()
     return container, state
@@ -261,5 +268,5 @@ def describe(failure: Failure) -> str:
 
 def _end(pid: int) -> None:
     """Of a child that nobody has waited for, so that the pid is still its own."""
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid, signals.SIGKILL)
     os.waitpid(pid, 0)

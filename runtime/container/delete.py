@@ -22,13 +22,17 @@ def delete(store: Store, container_id: str, *, force: bool = False) -> tuple[str
     ``force`` kills it first, and has nothing to do where there is none.
     """
     try:
-        container = store.find(container_id)
-        with container.locked():
-            return _delete(container, force=force)
+        return delete_container(store.find(container_id), force=force)
     except NotFound:
         if not force:
             raise
         return ()
+
+
+def delete_container(container: Container, *, force: bool = False) -> tuple[str, ...]:
+    """The same for one that was found."""
+    with container.locked():
+        return _delete(container, force=force)
 
 
 def _delete(container: Container, *, force: bool) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import signal
 from typing import TYPE_CHECKING
 
 from runtime.container.birth import FLAGS, inside
@@ -27,7 +26,7 @@ from runtime.container.payload import (
     write_to_procfs,
 )
 from runtime.container.state import Status, oci_state
-from runtime.linux import capabilities
+from runtime.linux import capabilities, signals
 from runtime.linux import constants as c
 from runtime.linux.program import Call, Failure
 from runtime.process.attributes import set_affinity
@@ -97,7 +96,7 @@ def run_inside(state: State, config: Config, process: OciProcess, options: ExecO
             _attend(reports, prepared.purposes, lambda: _release(state, config, payload, pid, go))
         except ContainerError:
             with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(child, signal.SIGKILL)
+                signals.pidfd_send_signal(child, signals.SIGKILL)
             os.waitpid(pid, 0)
             raise
         return pid

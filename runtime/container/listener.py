@@ -6,7 +6,6 @@ The process cannot send it itself once the filter is on: it waits, and the descr
 from __future__ import annotations
 
 import errno
-import json
 import os
 import time
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from runtime.container.errors import ContainerError
 from runtime.linux.interpreter import perform
 from runtime.linux.program import Call, Failure
-from runtime.spec.version import NEWEST
+from runtime.process.listener import ListenerError, send_listener
 
 if TYPE_CHECKING:
     from typing import Any
@@ -27,11 +26,10 @@ _APPEARS_WITHIN_S = 10.0
 def hand_over(seccomp: Seccomp, pid: int, number: int, state: dict[str, Any]) -> None:
     """Fetch the descriptor ``number`` of the process, and send it with the states of process and container."""
     listener = _fetch(pid, number)
-    process_state: dict[str, Any] = {"ociVersion": NEWEST, "fds": ["seccompFd"], "pid": pid, "state": state}
-    if seccomp.listener_metadata is not None:
-        process_state["metadata"] = seccomp.listener_metadata
     try:
-        _send(seccomp.listener_path or "", listener, json.dumps(process_state).encode())
+        send_listener(seccomp, listener, pid, state)
+    except ListenerError as error:
+        raise ContainerError(f"linux.seccomp.listenerPath: {error}") from error
     finally:
         os.close(listener)
 
@@ -50,14 +48,3 @@ def _fetch(pid: int, number: int) -> int:
                 time.sleep(0.0005)
     finally:
         os.close(pidfd)
-
-
-def _send(path: str, listener: int, message: bytes) -> None:
-    import socket
-
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as agent:
-        try:
-            agent.connect(path)
-            socket.send_fds(agent, [message], [listener])
-        except OSError as error:
-            raise ContainerError(f"linux.seccomp.listenerPath: send to {path}: {error.strerror}") from error

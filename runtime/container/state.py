@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -15,14 +14,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Status(enum.Enum):
-    """Where in its life a container is; ``paused`` is a running one whose processes are frozen."""
+class Status:
+    """Where in its life a container is; ``paused`` is a running one whose processes are frozen.
 
-    CREATING = "creating"
-    CREATED = "created"
-    RUNNING = "running"
-    PAUSED = "paused"
-    STOPPED = "stopped"
+    There is one object of each, as in an enumeration, without the module for those.
+    """
+
+    CREATING: Status
+    CREATED: Status
+    RUNNING: Status
+    PAUSED: Status
+    STOPPED: Status
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+
+for _value in ("creating", "created", "running", "paused", "stopped"):
+    setattr(Status, _value.upper(), Status(_value))
 
 
 @value

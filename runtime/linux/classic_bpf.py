@@ -124,7 +124,7 @@ def _narrow_steps(test: Argument) -> list[Step]:
     low, constant = _ARGUMENTS + 8 * test.index, test.value & 0xFFFFFFFF
     if test.op == "masked_eq":
         return _masked(low, test.value, test.value_two)
-    jump, turned = _ORDERS[test.op] if test.op in _ORDERS else (_JEQ, test.op == "ne")
+    jump, turned = _ORDERS.get(test.op, (_JEQ, test.op == "ne"))
     return [_load(low), (jump, constant, *((_FAIL, _PASS) if turned else (_PASS, _FAIL)))]
 
 

@@ -109,6 +109,7 @@ class _Table:
         if way is None:
             return number
         through, selector = way
+        self._last = max(self._last, through)
         stricter = strictness(rule.action) < strictness(self._default)
         if rule.action != self._default and (stricter or not rule.arguments):
             self._partly.setdefault(through, []).append(((Argument(0, "eq", selector),), rule.action))

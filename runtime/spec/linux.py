@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runtime.spec import namespaces as ns
+from runtime.spec.lists import MOST_NODES, parse_list
 from runtime.spec.reader import I64, ID, U32, Reader, show
 from runtime.spec.resources import Resources, parse_resources
 from runtime.spec.seccomp import parse_seccomp
@@ -41,18 +42,17 @@ class Device:
 
 @value
 class Personality:
-    """What personality(2) takes: LINUX or LINUX32."""
+    """What personality(2) takes: LINUX or LINUX32. There are no flags that the specification supports."""
 
     domain: str
-    flags: tuple[str, ...] = ()
 
 
 @value
 class MemoryPolicy:
-    """What set_mempolicy(2) takes: MPOL_BIND, the list of nodes, MPOL_F_STATIC_NODES."""
+    """What set_mempolicy(2) takes: MPOL_BIND, the nodes, MPOL_F_STATIC_NODES."""
 
     mode: str
-    nodes: str = ""
+    nodes: tuple[int, ...] = ()
     flags: tuple[str, ...] = ()
 
 
@@ -140,7 +140,8 @@ def _propagation(reader: Reader) -> str | None:
 def _personality(reader: Reader | None) -> Personality | None:
     if reader is None:
         return None
-    return Personality(reader.choice("domain", ("LINUX", "LINUX32"), "execution domain"), reader.strings("flags"))
+    reader.choices("flags", (), "flag of an execution domain")
+    return Personality(reader.choice("domain", ("LINUX", "LINUX32"), "execution domain"))
 
 
 def _memory_policy(reader: Reader | None) -> MemoryPolicy | None:
@@ -148,9 +149,9 @@ def _memory_policy(reader: Reader | None) -> MemoryPolicy | None:
     if reader is None:
         return None
     mode = reader.choice("mode", MEMORY_MODES, "memory policy")
-    nodes = reader.string("nodes") or ""
+    nodes = parse_list(reader, "nodes", MOST_NODES)
     if mode in _MODES_OF_NODES and not nodes:
         raise reader.error("nodes", f"is missing, and {mode} needs it")
     if mode in _MODES_WITHOUT and nodes:
-        raise reader.error("nodes", f"{show(nodes)} is of no use to {mode}")
+        raise reader.error("nodes", f"{show(reader.get('nodes'))} is of no use to {mode}")
     return MemoryPolicy(mode, nodes, reader.choices("flags", MEMORY_FLAGS, "flag of a memory policy"))

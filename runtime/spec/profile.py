@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from typing import TYPE_CHECKING, Any
 
 from runtime.linux import libseccomp, seccomp
@@ -12,8 +11,6 @@ from runtime.linux.seccomp import Argument, Rule, Seccomp
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
-_FILE = os.path.join(os.path.dirname(__file__), "seccomp.toml")
-
 
 def default_profile(capabilities: AbstractSet[str]) -> Seccomp:
     """What a container with these capabilities may ask of the kernel; everything else fails with EPERM.
@@ -21,9 +18,9 @@ def default_profile(capabilities: AbstractSet[str]) -> Seccomp:
     It holds for all architectures that a process can call as on this machine; raises `SeccompError` for one not known.
     """
     import tomllib
+    from importlib import resources
 
-    with open(_FILE, "rb") as file:
-        document = tomllib.load(file)
+    document = tomllib.loads(resources.files(__package__).joinpath("seccomp.toml").read_text(encoding="utf-8"))
     allowed = tuple(_allow(names) for names in document["allow"].values())
     gained = tuple(_allow(names) for capability, names in document["when"].items() if capability in capabilities)
     rules = tuple(_rule(entry) for entry in document["rule"] if not capabilities & set(entry.get("unless", ())))

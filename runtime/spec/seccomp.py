@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runtime.linux import libseccomp, seccomp
 from runtime.linux.seccomp import Argument, Rule, Seccomp
-from runtime.spec.reader import U64, Reader, show
+from runtime.spec.reader import U64, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,5 +97,5 @@ def _listener(reader: Reader) -> str | None:
         raise reader.error("listenerMetadata", "is of no use without listenerPath")
     for index, entry in enumerate(reader.objects("syscalls")):
         if entry.get("action") == "SCMP_ACT_NOTIFY":
-            raise reader.error("listenerPath", f"is missing, and {show('SCMP_ACT_NOTIFY')} of syscalls[{index}] needs it")
+            raise reader.error("listenerPath", f"is missing, and SCMP_ACT_NOTIFY of syscalls[{index}] needs it")
     return None

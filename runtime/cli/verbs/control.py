@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from runtime import jsontext
+from runtime.cli.options import Option, Syntax
 from runtime.container.errors import ContainerError, WrongStatus
 from runtime.container.state import Status
 from runtime.container.update import update
 
 if TYPE_CHECKING:
-    import argparse
-
     from runtime.cli.oci import Command
+    from runtime.cli.options import Given
     from runtime.container.store import Container
 
 # The options of update, and the property of the resources that each sets.
@@ -29,20 +29,25 @@ _TEXTS = {"--cpuset-cpus": ("cpu", "cpus"), "--cpuset-mems": ("cpu", "mems")}
 _UNITS = {"k": 10, "m": 20, "g": 30, "t": 40}
 
 
-def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
-    """What each takes."""
-    if verb == "update":
-        parser.add_argument("--resources", "-r", metavar="FILE", help="linux.resources as JSON, - for stdin")
-        for option in (*_NUMBERS, *_TEXTS):
-            parser.add_argument(option, metavar="N" if option in _NUMBERS else "LIST")
-    parser.add_argument("id", metavar="ID")
+SYNTAX = {
+    "pause": Syntax((), "ID", 1, 1),
+    "resume": Syntax((), "ID", 1, 1),
+    "update": Syntax(
+        (
+            Option("resources", "linux.resources as JSON, - for stdin", short="r", metavar="FILE"),
+            *(Option(name[2:], f"{part}.{prop}", metavar="N") for name, (part, prop) in _NUMBERS.items()),
+            *(Option(name[2:], f"{part}.{prop}", metavar="LIST") for name, (part, prop) in _TEXTS.items()),
+        ),
+        "ID", 1, 1,
+    ),
+}  # fmt: skip
 
 
-def perform(command: Command, verb: str, options: argparse.Namespace) -> int:
+def perform(command: Command, verb: str, given: Given) -> int:
     """Do it."""
-    container = command.store.find(options.id)
+    container = command.store.find(given.arguments[0])
     if verb == "update":
-        update(container, _resources(options))
+        update(container, _resources(given))
         return 0
     with container.locked():
         _switch(container, verb)
@@ -62,24 +67,24 @@ def _switch(container: Container, verb: str) -> None:
         state.group.thaw()
 
 
-def _resources(options: argparse.Namespace) -> dict[str, Any]:
-    if options.resources is not None:
-        return _read(options.resources)
+def _resources(given: Given) -> dict[str, Any]:
+    if given.resources is not None:
+        return _read(given.resources)
     resources: dict[str, Any] = {}
     for option, (part, name) in (_NUMBERS | _TEXTS).items():
-        given = getattr(options, option.removeprefix("--").replace("-", "_"))
-        if given is not None:
-            resources.setdefault(part, {})[name] = _number(option, given) if option in _NUMBERS else given
+        wanted = getattr(given, option.removeprefix("--").replace("-", "_"))
+        if wanted is not None:
+            resources.setdefault(part, {})[name] = _number(option, wanted) if option in _NUMBERS else wanted
     return resources
 
 
 def _read(path: str) -> dict[str, Any]:
     try:
         if path == "-":
-            document = json.load(sys.stdin)
+            document = jsontext.loads(sys.stdin.read())
         else:
             with open(path, encoding="utf-8") as file:
-                document = json.load(file)
+                document = jsontext.loads(file.read())
     except ValueError as error:
         raise ContainerError(f"--resources {path}: {error}") from error
     return document  # type: ignore[no-any-return]

@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import time
 from typing import TYPE_CHECKING, Any
 
+from runtime import jsontext
+from runtime.cli.options import Option, Syntax
 from runtime.container.errors import ContainerError, WrongStatus
 from runtime.container.state import Status
 
 if TYPE_CHECKING:
-    import argparse
-
     from runtime.cli.oci import Command
+    from runtime.cli.options import Given
     from runtime.container.state import State
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
-    """What each takes; ``stats`` is ``events --stats``."""
-    if verb == "events":
-        parser.add_argument("--stats", action="store_true", help="once, and no events")
-        parser.add_argument("--interval", default="5s", metavar="TIME", help="between statistics [%(default)s]")
-    else:
-        parser.set_defaults(stats=True, interval="5s")
-    parser.add_argument("id", metavar="ID")
+SYNTAX = {
+    "events": Syntax(
+        (
+            Option("stats", "once, and no events"),
+            Option("interval", "between statistics", metavar="TIME", default="5s"),
+        ),
+        "ID", 1, 1,
+    ),
+    "stats": Syntax((), "ID", 1, 1),
+}  # fmt: skip
 
 
-def perform(command: Command, _: str, options: argparse.Namespace) -> int:
+def perform(command: Command, verb: str, given: Given) -> int:
     """Print them until the container stops; or the statistics once."""
-    interval_s = _seconds(options.interval)
-    container = command.store.find(options.id)
+    once = verb == "stats" or given.stats
+    interval_s = 0.0 if once else _seconds(given.interval)
+    container = command.store.find(given.arguments[0])
     state = container.state()
     if container.status(state) is Status.STOPPED:
-        raise WrongStatus(f"watch container {options.id!r}: container not running")
-    if options.stats:
-        _print("stats", options.id, state.group.stats())
+        raise WrongStatus(f"watch container {container.id!r}: container not running")
+    if once:
+        _print("stats", container.id, state.group.stats())
     else:
         _follow(state, interval_s)
     return 0
@@ -46,7 +49,7 @@ def perform(command: Command, _: str, options: argparse.Namespace) -> int:
 
 def _print(kind: str, container_id: str, data: dict[str, Any] | None) -> None:
     event = {"type": kind, "id": container_id} | ({} if data is None else {"data": data})
-    print(json.dumps(event), flush=True)  # noqa: T201
+    print(jsontext.dumps(event), flush=True)  # noqa: T201
 
 
 def _follow(state: State, interval_s: float) -> None:

@@ -2,45 +2,41 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 from typing import TYPE_CHECKING, Any
 
+from runtime import jsontext
+from runtime.cli.options import Option, Syntax
 from runtime.container.errors import ContainerError, NotFound
 from runtime.container.state import Status, oci_state
 
 if TYPE_CHECKING:
-    import argparse
-
     from runtime.cli.oci import Command
+    from runtime.cli.options import Given
     from runtime.container.store import Container
 
 _COLUMNS = (("ID", "id"), ("PID", "pid"), ("STATUS", "status"), ("BUNDLE", "bundle"), ("CREATED", "created"),
             ("OWNER", "owner"))  # fmt: skip
 
 
-def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
-    """What each takes."""
-    if verb in {"list", "ps"}:
-        parser.add_argument("--format", "-f", choices=("table", "json"), default="table")
-    if verb == "list":
-        parser.add_argument("--quiet", "-q", action="store_true", help="ids only")
-    else:
-        parser.add_argument("id", metavar="ID")
-    if verb == "ps":
-        parser.add_argument("ps_options", nargs="*", default=[], metavar="PS OPTION", help="options of ps(1) [-ef]")
+_FORMAT = Option("format", "table or json", short="f", metavar="FORMAT", default="table", choices=("table", "json"))
+SYNTAX = {
+    "state": Syntax((), "ID", 1, 1),
+    "list": Syntax((_FORMAT, Option("quiet", "ids only", short="q"))),
+    "ps": Syntax((_FORMAT,), "ID [PS OPTION…]", 1, None),
+}
 
 
-def perform(command: Command, verb: str, options: argparse.Namespace) -> int:
+def perform(command: Command, verb: str, given: Given) -> int:
     """Print it."""
     if verb == "state":
-        container = command.store.find(options.id)
+        container = command.store.find(given.arguments[0])
         _print_json(_seen(container), indent=2)
     elif verb == "list":
-        _list(command, options)
+        _list(command, given)
     else:
-        _ps(command.store.find(options.id), options)
+        _ps(command.store.find(given.arguments[0]), given)
     return 0
 
 
@@ -50,19 +46,19 @@ def _seen(container: Container) -> dict[str, Any]:
 
 
 def _print_json(value: object, indent: int | None = None) -> None:
-    print(json.dumps(value, indent=indent))  # noqa: T201
+    print(jsontext.dumps(value, indent=indent))  # noqa: T201
 
 
-def _list(command: Command, options: argparse.Namespace) -> None:
+def _list(command: Command, given: Given) -> None:
     rows = []
     for container in command.store.all():
         try:
             rows.append(_seen(container) | {"owner": _user_name(container.state().owner)})
         except NotFound:  # it is being made, or went meanwhile
             continue
-    if options.quiet:
+    if given.quiet:
         print("".join(f"{row['id']}\n" for row in rows), end="")  # noqa: T201
-    elif options.format == "json":
+    elif given.format == "json":
         _print_json(rows)
     else:
         _print_table([[title for title, _ in _COLUMNS], *([str(row[name]) for _, name in _COLUMNS] for row in rows)])
@@ -81,16 +77,16 @@ def _print_table(rows: list[list[str]]) -> None:
         print("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())  # noqa: T201
 
 
-def _ps(container: Container, options: argparse.Namespace) -> None:
+def _ps(container: Container, given: Given) -> None:
     state = container.state()
     pids = () if container.status(state) is Status.STOPPED else state.group.pids()
-    if options.format == "json":
+    if given.format == "json":
         _print_json(pids)
         return
     import subprocess
 
     try:
-        done = subprocess.run(("ps", *(options.ps_options or ("-ef",))), capture_output=True, text=True, check=False,
+        done = subprocess.run(("ps", *(given.arguments[1:] or ("-ef",))), capture_output=True, text=True, check=False,
                               env={**os.environ, "LC_ALL": "C.UTF-8"})  # fmt: skip
     except OSError as error:
         raise ContainerError(f"run ps: {os.strerror(error.errno or 0).lower()}") from error

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
 from typing import TYPE_CHECKING, Any
 
-from runtime.cli.verbs.sharing import add_streams, connect_console, preserved_fds, write_pid_file
+from runtime import jsontext
+from runtime.cli.options import Option, Syntax
+from runtime.cli.verbs.sharing import STREAMS, connect_console, preserved_fds, write_pid_file
 from runtime.container.errors import ContainerError
 from runtime.container.execute import ExecOptions, execute
 from runtime.linux import capabilities as caps
@@ -17,72 +17,74 @@ from runtime.values import replace
 
 if TYPE_CHECKING:
     from runtime.cli.oci import Command
+    from runtime.cli.options import Given
 
 
-def arguments(parser: argparse.ArgumentParser, _: str) -> None:
-    """What it takes."""
-    parser.add_argument("--process", "-p", metavar="FILE", help="the whole process, as in config.json")
-    parser.add_argument("--cwd", metavar="DIRECTORY")
-    parser.add_argument("--env", "-e", action="append", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--tty", "-t", action="store_true", help="with a terminal")
-    parser.add_argument("--user", "-u", metavar="UID[:GID]")
-    parser.add_argument("--additional-gids", "-g", action="append", type=int, default=[], metavar="GID")
-    parser.add_argument("--cap", "-c", action="append", default=[], metavar="CAPABILITY", help="one more")
-    parser.add_argument("--apparmor", metavar="PROFILE")
-    parser.add_argument("--process-label", metavar="LABEL")
-    parser.add_argument("--no-new-privs", action="store_true", help="no program gains rights")
-    parser.add_argument("--detach", "-d", action="store_true", help="do not wait for the end")
-    parser.add_argument("--ignore-paused", action="store_true", help="in a paused container, too")
-    parser.add_argument("--cgroup", metavar="PATH", help="accepted for compatibility")
-    add_streams(parser)
-    parser.add_argument("id", metavar="ID")
-    parser.add_argument("args", nargs=argparse.REMAINDER, metavar="COMMAND")
+SYNTAX = {"exec": Syntax(
+    (
+        Option("process", "the whole process, as in config.json", short="p", metavar="FILE"),
+        Option("cwd", "where it begins", metavar="DIRECTORY"),
+        Option("env", "one more variable", short="e", metavar="NAME=VALUE", many=True),
+        Option("tty", "with a terminal", short="t"),
+        Option("user", "whom it runs as, in numbers", short="u", metavar="UID[:GID]"),
+        Option("additional-gids", "one more group", short="g", metavar="GID", many=True, number=True),
+        Option("cap", "one more capability", short="c", metavar="CAP_NAME", many=True),
+        Option("apparmor", "its AppArmor profile", metavar="PROFILE"),
+        Option("process-label", "its SELinux label", metavar="LABEL"),
+        Option("no-new-privs", "no program gains rights"),
+        Option("detach", "do not wait for the end", short="d"),
+        Option("ignore-paused", "in a paused container, too"),
+        Option("cgroup", "accepted for compatibility", metavar="PATH"),
+        *STREAMS,
+    ),
+    "ID [COMMAND…]", 1, None,
+)}  # fmt: skip
 
 
-def perform(command: Command, _: str, options: argparse.Namespace) -> int:
+def perform(command: Command, _: str, given: Given) -> int:
     """Do it; the process's own exit status, unless nobody waits."""
     from runtime.cli.foreground import attended
 
-    container = command.store.find(options.id)
-    process = _process(container.config().process, options)
+    container = command.store.find(given.arguments[0])
+    process = _process(container.config().process, given)
     with contextlib.ExitStack() as held:
-        if process.terminal and options.console_socket is None and not options.detach:
+        if process.terminal and given.console_socket is None and not given.detach:
             from runtime.cli.terminal import Relay
 
             relay = held.enter_context(Relay())
-            wanted = ExecOptions(relay.console_fd, preserved_fds(options), options.ignore_paused)
+            wanted = ExecOptions(relay.console_fd, preserved_fds(given), given.ignore_paused)
             pid = execute(container, process, wanted)
-            write_pid_file(options.pid_file, pid)
+            write_pid_file(given.pid_file, pid)
             relay.begin()
             return relay.wait(pid)
-        if process.terminal and options.console_socket is None:
+        if process.terminal and given.console_socket is None:
             raise ContainerError("process.terminal: needs --console-socket, or run without --detach")
-        console = held.enter_context(connect_console(options.console_socket if process.terminal else None))
-        pid = execute(container, process, ExecOptions(console, preserved_fds(options), options.ignore_paused))
-        write_pid_file(options.pid_file, pid)
-        return 0 if options.detach else attended(pid)
+        console = held.enter_context(connect_console(given.console_socket if process.terminal else None))
+        pid = execute(container, process, ExecOptions(console, preserved_fds(given), given.ignore_paused))
+        write_pid_file(given.pid_file, pid)
+        return 0 if given.detach else attended(pid)
 
 
-def _process(first: OciProcess | None, options: argparse.Namespace) -> OciProcess:
-    if options.process is not None:
-        return _read(options.process)
-    if first is None or not options.args:
+def _process(first: OciProcess | None, given: Given) -> OciProcess:
+    if given.process is not None:
+        return _read(given.process)
+    if first is None or not given.arguments[1:]:
         raise ContainerError("exec: there is no command to execute")
     rights = first.capabilities or Capabilities()
-    more = _mask(options.cap)
+    more = _mask(given.cap)
     return replace(
         first,
-        args=tuple(options.args),
-        cwd=options.cwd or first.cwd,
-        env=(*first.env, *options.env),
-        terminal=options.tty,
-        user=_user(first.user, options),
+        args=tuple(given.arguments[1:]),
+        cwd=given.cwd or first.cwd,
+        env=(*first.env, *given.env),
+        terminal=given.tty,
+        user=_user(first.user, given),
         capabilities=Capabilities(
             rights.bounding | more, rights.effective | more, rights.inheritable, rights.permitted | more, rights.ambient
         ),
-        no_new_privileges=first.no_new_privileges or options.no_new_privs,
-        apparmor_profile=options.apparmor or first.apparmor_profile,
-        selinux_label=options.process_label or first.selinux_label,
+        no_new_privileges=first.no_new_privileges or given.no_new_privs,
+        apparmor_profile=given.apparmor or first.apparmor_profile,
+        selinux_label=given.process_label or first.selinux_label,
     )
 
 
@@ -96,7 +98,7 @@ def _mask(names: list[str]) -> int:
 def _read(path: str) -> OciProcess:
     try:
         with open(path, encoding="utf-8") as file:
-            document: Any = json.load(file)
+            document: Any = jsontext.loads(file.read())
     except ValueError as error:
         if isinstance(error, SpecError):
             raise
@@ -104,13 +106,13 @@ def _read(path: str) -> OciProcess:
     return parse_process(document)
 
 
-def _user(first: User, options: argparse.Namespace) -> User:
+def _user(first: User, given: Given) -> User:
     """Numbers only: names are for those to look up who know the image's own users."""
-    groups = (*first.additional_gids, *options.additional_gids)
-    if options.user is None:
+    groups = (*first.additional_gids, *given.additional_gids)
+    if given.user is None:
         return replace(first, additional_gids=groups)
-    uid, colon, gid = options.user.partition(":")
+    uid, colon, gid = given.user.partition(":")
     numbers = (uid, gid if colon else "0")
     if not all(text.isascii() and text.isdigit() and int(text) < (1 << 32) - 1 for text in numbers):
-        raise ContainerError(f"--user {options.user[:80]!r}: UID or UID:GID, both numbers")
+        raise ContainerError(f"--user {given.user[:80]!r}: UID or UID:GID, both numbers")
     return replace(first, uid=int(numbers[0]), gid=int(numbers[1]) if colon else first.gid, additional_gids=groups)

@@ -6,23 +6,26 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from runtime.cli.options import Option
 from runtime.container.errors import ContainerError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
 
-
-def add_streams(parser: argparse.ArgumentParser) -> None:
-    """The options of verbs that start a process."""
-    parser.add_argument("--pid-file", metavar="FILE", help="where the pid is written")
-    parser.add_argument("--console-socket", metavar="PATH", help="a socket that the terminal's master is sent to")
-    parser.add_argument("--preserve-fds", type=int, default=0, metavar="N", help="descriptors from 3 on that are kept")
+    from runtime.cli.options import Given
 
 
-def preserved_fds(options: argparse.Namespace) -> int:
+STREAMS = (
+    Option("pid-file", "where the pid is written", metavar="FILE"),
+    Option("console-socket", "a socket that the terminal's master is sent to", metavar="PATH"),
+    Option("preserve-fds", "descriptors from 3 on that are kept", metavar="N", number=True, default=0),
+)
+"""The options of verbs that start a process."""
+
+
+def preserved_fds(given: Given) -> int:
     """How many; raises `ContainerError` for one that is not open."""
-    count: int = options.preserve_fds + int(os.environ.get("LISTEN_FDS") or 0)
+    count: int = given.preserve_fds + int(os.environ.get("LISTEN_FDS") or 0)
     for fd in range(3, 3 + count):
         try:
             os.set_inheritable(fd, True)  # noqa: FBT003 - the standard library's own
