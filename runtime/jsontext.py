@@ -7,8 +7,8 @@ like is given to json, to say what is wrong with it.
 from __future__ import annotations
 
 from _json import encode_basestring_ascii, make_encoder, make_scanner
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from typing import TYPE_CHECKING, Any
 
 from runtime.cgroups.cgroup import remove_directory
 from runtime.cgroups.creation import delegate, inherit_cpuset, make_v1, make_v2
@@ -20,8 +19,10 @@ from runtime.cgroups.place import DEFAULT_PARENT, parse_own, plan_place
 from runtime.cgroups.writing import make_writes
 from runtime.linux import signals
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from typing import Any
 
     from runtime.cgroups.entrance import Entrance
     from runtime.cgroups.limits import Write

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
 
 from runtime.cli.verbs.sharing import connect_console, preserved_fds, write_pid_file
 from runtime.container.create import CreateOptions, create, read_bundle
@@ -12,12 +11,12 @@ from runtime.container.delete import delete_container
 from runtime.container.start import start
 from runtime.linux import signals
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runtime.cli.oci import Command
     from runtime.cli.options import Given
-
 
 
 def run(command: Command, given: Given) -> int:

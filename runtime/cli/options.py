@@ -6,10 +6,9 @@ gettext and re. Engines run several commands for each container.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any

@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import os
 import stat
-from typing import TYPE_CHECKING
 
 from runtime import jsontext
 from runtime.cgroups.group import ContainerCgroup
@@ -30,6 +29,7 @@ from runtime.spec.config import parse_config
 from runtime.spec.reader import SpecError, show
 from runtime.values import replace, value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
 
     from runtime.container.birth import Namespaces

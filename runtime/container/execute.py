@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from typing import TYPE_CHECKING
 
 from runtime.container.birth import FLAGS, inside
 from runtime.container.create import compile_or_refuse, describe, is_own_stream
@@ -34,6 +33,7 @@ from runtime.process.program import plan_lookup, plan_signals
 from runtime.process.standalone import bear, prepare, receive
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-from typing import TYPE_CHECKING
 
 from runtime.container.errors import ContainerError, WrongStatus
 from runtime.container.state import Status, start_time_of
 from runtime.linux import signals
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.container.state import State
     from runtime.container.store import Container

@@ -12,13 +12,13 @@ import contextlib
 import errno
 import fcntl
 import os
-from typing import TYPE_CHECKING
 
 from runtime import jsontext
 from runtime.container.errors import ContainerError, NotFound
 from runtime.container.state import State, Status, start_time_of
 from runtime.spec.config import parse_config
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -18,11 +18,11 @@ What it means where runtime-spec leaves it open is what runc 1.1 and libseccomp 
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
 
 from runtime.linux import libseccomp, seccomp
 from runtime.linux.seccomp import Argument, strictness
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 

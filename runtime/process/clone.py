@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import TYPE_CHECKING
 
 from runtime.linux import constants, interpreter, signals, syscalls
 from runtime.linux.interpreter import Program
 from runtime.linux.program import Failure
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.linux.program import Call
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from typing import TYPE_CHECKING
 
 from runtime.linux import constants, elf, interpreter, signals, syscalls
 from runtime.linux.program import (
@@ -25,6 +24,7 @@ from runtime.linux.program import (
 )
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
 
 from runtime.linux import constants, signals, syscalls
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.spec.namespaces import IdMapping
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
 
 from runtime import jsontext
 from runtime.cli.options import Option, Syntax
@@ -11,7 +10,10 @@ from runtime.container.errors import ContainerError, WrongStatus
 from runtime.container.state import Status
 from runtime.container.update import update
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from runtime.cli.oci import Command
     from runtime.cli.options import Given
     from runtime.container.store import Container

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from runtime import jsontext
 from runtime.cli.options import Option, Syntax
@@ -11,6 +10,7 @@ from runtime.container.errors import ContainerError
 from runtime.spec.defaults import default_config, rootless
 from runtime.spec.features import features
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.cli.oci import Command
     from runtime.cli.options import Given

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import select
 import time
-from typing import TYPE_CHECKING, Any
 
 from runtime import jsontext
 from runtime.cli.options import Option, Syntax
 from runtime.container.errors import ContainerError, WrongStatus
 from runtime.container.state import Status
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from runtime.cli.oci import Command
     from runtime.cli.options import Given
     from runtime.container.state import State

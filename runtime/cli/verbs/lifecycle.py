@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.cli.options import Option, Syntax
 from runtime.cli.verbs.sharing import STREAMS, connect_console, preserved_fds, write_pid_file
 from runtime.container.create import CreateOptions, create, read_bundle
@@ -11,6 +9,7 @@ from runtime.container.delete import delete
 from runtime.container.kill import kill
 from runtime.container.start import start
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.cli.oci import Command
     from runtime.cli.options import Given

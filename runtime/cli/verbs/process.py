@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
 
 from runtime import jsontext
 from runtime.cli.options import Option, Syntax
@@ -15,7 +14,10 @@ from runtime.spec.execution import Capabilities, OciProcess, User, parse_process
 from runtime.spec.reader import SpecError
 from runtime.values import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from runtime.cli.oci import Command
     from runtime.cli.options import Given
 
