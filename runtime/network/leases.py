@@ -13,7 +13,7 @@ from typing import Any
 from runtime.network.owners import Owner
 from runtime.network.ports import PublishedPort
 
-_NO_ADDRESS = "-"
+_NO_ADDRESS = _RESERVED = "-"
 _FIELDS = 5
 
 
@@ -25,22 +25,32 @@ class Place:
     v4: str | None
     v6: str | None
     owner_id: str
-    published: int
+    published: int | None  # None: reserved, not attached
+
+    @property
+    def attached(self) -> bool:
+        """Whether it is on the host, or was about to be."""
+        return self.published is not None
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The IPv4 and IPv6 addresses that it has."""
+        return tuple(address for address in (self.v4, self.v6) if address is not None)
 
     @property
     def file_name(self) -> str:
         """``SEGMENT,IPV4,IPV6,OWNER,PORTS``."""
-        addresses = (self.v4 or _NO_ADDRESS, self.v6 or _NO_ADDRESS)
-        return ",".join((str(self.segment), *addresses, self.owner_id, str(self.published)))
+        published = _RESERVED if self.published is None else str(self.published)
+        return ",".join((str(self.segment), self.v4 or _NO_ADDRESS, self.v6 or _NO_ADDRESS, self.owner_id, published))
 
     @classmethod
     def from_file_name(cls, name: str) -> Place | None:
         """What `file_name` made; None for another file."""
         fields = name.split(",")
-        if len(fields) != _FIELDS or not (fields[0].isdecimal() and fields[4].isdecimal()):
+        if len(fields) != _FIELDS or not (fields[0].isdecimal() and (fields[4].isdecimal() or fields[4] == _RESERVED)):
             return None
         v4, v6 = (None if field == _NO_ADDRESS else field for field in fields[1:3])
-        return cls(int(fields[0]), v4, v6, fields[3], int(fields[4]))
+        return cls(int(fields[0]), v4, v6, fields[3], None if fields[4] == _RESERVED else int(fields[4]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +73,12 @@ class Lease:
     @property
     def place(self) -> Place:
         """What allocation needs to know of it."""
-        return Place(self.segment, self.v4, self.v6, self.owner.id, len(self.ports) if self.attached else 0)
+        return Place(self.segment, self.v4, self.v6, self.owner.id, len(self.ports) if self.attached else None)
 
     @property
     def addresses(self) -> tuple[str, ...]:
         """The IPv4 and IPv6 addresses that it has."""
-        return tuple(address for address in (self.v4, self.v6) if address is not None)
+        return self.place.addresses
 
     def to_json(self) -> dict[str, Any]:
         """As it is stored; the place is in the file's name."""

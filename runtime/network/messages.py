@@ -36,9 +36,10 @@ _INET6 = ("AF_INET6", {"attrs": [("IFLA_INET6_ADDR_GEN_MODE", _IN6_ADDR_GEN_MODE
 _NO_IPV6_AUTOCONF = ("IFLA_AF_SPEC", {"attrs": [_INET6]})
 
 
+@lru_cache
 def bridge(name: str, mac: str) -> bytes:
     """Make a bridge that forwards at once and hears every multicast; down, and without addresses."""
-    # Without a querier, snooping stops forwarding a group some minutes after its last report, neighbour discovery's too.
+    # Snooping without a querier stops forwarding a group, and with it neighbour discovery, minutes after its report.
     data = [("IFLA_BR_STP_STATE", 0), ("IFLA_BR_FORWARD_DELAY", 0), ("IFLA_BR_MCAST_SNOOPING", 0)]
     return _new_link(name, "bridge", data, ("IFLA_ADDRESS", mac))
 
@@ -62,6 +63,7 @@ def up(index: int, name: str | None = None) -> bytes:
     return encode(ifinfmsg, RTM_NEWLINK, 0, {"index": index, "flags": _IFF_UP, "change": _IFF_UP}, _named(name))
 
 
+@lru_cache
 def label(name: str, alias: str) -> bytes:
     """Give the link an alias; the kernel takes none when it makes a link."""
     return encode(ifinfmsg, RTM_NEWLINK, 0, {}, (*_named(name), ("IFLA_IFALIAS", alias)))
@@ -96,6 +98,7 @@ def delete_neighbour(address: str, index: int) -> bytes:
     return encode(ndmsg, _RTM_DELNEIGH, 0, {"family": family(address), "ifindex": index}, (("NDA_DST", address),))
 
 
+@lru_cache
 def address(local: str, prefix_length: int, index: int) -> bytes:
     """Give the link an address; an IPv6 one without asking first whether somebody has it: nobody has."""
     fields = {"family": family(local), "prefixlen": prefix_length, "index": index & 0xFFFFFFFF}  # unsigned here

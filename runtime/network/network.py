@@ -16,6 +16,7 @@ from runtime.network.addresses import mac_of
 from runtime.network.errors import NetworkError
 from runtime.network.subnets import Subnet, parse_subnet
 
+LABEL = "tare:network:"
 PORTS_PER_BRIDGE = 200
 SEGMENTS = 256
 _MOST_PORTS = 1023 - SEGMENTS  # the first bridge also has the trunks
@@ -35,6 +36,11 @@ class Network:
     labels: tuple[tuple[str, str], ...] = ()
     ports_per_bridge: int = PORTS_PER_BRIDGE
     created_at_s: int = 0
+
+    @property
+    def label(self) -> str:
+        """The alias of each of its links."""
+        return f"{LABEL}{self.id}"
 
     @property
     def bridge(self) -> str:

@@ -59,7 +59,7 @@ def test_a_lease_is_found_by_its_owner_and_its_place_is_in_its_name(store: Store
     reserved = lease(attached=False)
     store.write_lease(reserved, lease())
     assert store.leases(NETWORK) == (reserved,)
-    assert store.places(NETWORK)[0].published == 0
+    assert store.places(NETWORK)[0].published is None
     store.erase_place("web", reserved.place)
     store.erase_place("web", reserved.place)
     assert store.leases(NETWORK) == ()
