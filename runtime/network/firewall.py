@@ -1,6 +1,12 @@
 """The rules of all networks of one store, in one table of their own: published ports, masquerading, isolation.
 
 What varies is in sets and maps, so that a packet meets the same few rules whether there is one container or a thousand.
+The kernel lets 127.0.0.1 out to a bridge when it is told to (route_localnet), but ::1 never: there a published port is
+refused at once, so that who asks for "localhost" goes on to 127.0.0.1.
+
+With br_netfilter a bridge shows its packets to these hooks too. A packet on its way from a further bridge to the first
+must not be tracked there: a connection is translated where it is first seen, and on its first bridge nothing is.
+
 The whole table can be written anew in one transaction from what the store knows, and that is how it is repaired.
 
 An ``accept`` here does not overrule a ``drop`` of another table: `runtime.network.policies` deals with those.
@@ -28,6 +34,7 @@ table inet {table} {{
   comment "{comment}"
   set bridges {{ type ifname; }}
   set internal {{ type ifname; }}
+  set segments {{ type ifname; }}
   set within {{ type ifname . ifname; }}
   set open {{ type ifname; }}
   set sources4 {{ type ipv4_addr; flags interval; }}
@@ -45,6 +52,7 @@ table inet {table} {{
   }}
   chain strangers {{
     type filter hook prerouting priority -300; policy accept;
+    iifname @segments notrack
     iifname @bridges ip daddr 127.0.0.0/8 drop
     iifname @bridges ip saddr 127.0.0.0/8 drop
   }}
@@ -55,6 +63,7 @@ table inet {table} {{
   }}
   chain own {{
     type nat hook output priority -100; policy accept;
+    ip6 daddr ::1 return
     meta l4proto {{ tcp, udp }} fib daddr type local jump published
   }}
   chain leaving {{
@@ -62,7 +71,6 @@ table inet {table} {{
     oifname @bridges ct status dnat ip saddr @sources4 masquerade
     oifname @bridges ct status dnat ip6 saddr @sources6 masquerade
     oifname @bridges ip saddr 127.0.0.0/8 masquerade
-    oifname @bridges ip6 saddr ::1 masquerade
     oifname != @bridges ip saddr @sources4 masquerade
     oifname != @bridges ip6 saddr @sources6 masquerade
   }}
@@ -96,7 +104,8 @@ def whole(table: str, comment: str, bridges: Iterable[tuple[Network, int]], leas
 def bridge_rules(table: str, network: Network, number: int) -> str:
     """Add what the network's ``number``-th bridge needs; what leaves the network does so by the first."""
     name = f'"{network.segment(number)}"'
-    elements = [("bridges", name), ("within", f"{name} . {name}"), *(_ways_out(network) if number == 0 else ())]
+    elements = [("bridges", name), ("within", f"{name} . {name}")]
+    elements += [("segments", name)] if number else _ways_out(network)
     return "\n".join(f"add element inet {table} {group} {{ {element} }}" for group, element in elements)
 
 

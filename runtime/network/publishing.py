@@ -53,5 +53,7 @@ def _choose(port: PublishedPort, versions: set[int], taken: list[tuple[Published
 
 
 def _refuse_unreachable(port: PublishedPort, versions: set[int]) -> None:
+    if port.host_address == "::1":
+        raise NetworkError(f"publish {port}: the kernel lets nothing from ::1 out to a bridge; use 127.0.0.1")
     if not any(port.publishes(version) for version in versions):
         raise NetworkError(f"publish {port}: the container has no address of this IP version")

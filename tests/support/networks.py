@@ -86,11 +86,9 @@ class Container:
         self.stack.callback(stop, process)
         return process
 
-    def serve(self, port: int, text: str, family: str = "") -> None:
-        """A tcp server that says the text to everybody; ready when this returns."""
-        address = f"[::]:{port}" if family == "6" else f"0.0.0.0:{port}"
-        program = f"import socket\nfamily = socket.AF_INET6 if '[' in {address!r} else socket.AF_INET\n{_SERVER}"
-        self.start("python3", "-c", program, str(port), text)
+    def serve(self, port: int, text: str) -> None:
+        """A tcp server that says the text, and who has asked; ready when this returns."""
+        self.start("python3", "-c", _SERVER, str(port), text)
         assert eventually(lambda: f":{port} " in self.run("ss", "-Hltn"))
 
     def serve_udp(self, port: int, text: str) -> None:
@@ -104,8 +102,8 @@ class Container:
 
 
 _SERVER = """
-import sys
-server = socket.create_server(("", int(sys.argv[1])), family=family, backlog=64)
+import socket, sys
+server = socket.create_server(("", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64)
 while True:
     peer, address = server.accept()
     peer.sendall((sys.argv[2] + " " + address[0] + "\\n").encode())
