@@ -22,16 +22,15 @@ if TYPE_CHECKING:
 _GONE = (errno.ENODEV, errno.ENOENT)
 
 
-def host_requests(network: Network, lease: Lease, bridge: int, segment: int, namespace: int) -> list[bytes]:
+def host_requests(network: Network, lease: Lease, bridge: int, gate: int, namespace: int) -> list[bytes]:
     """What is sent on the host: the pair, its near end a labelled, silent port, and who is at which MAC for good."""
     peer = (("IFLA_IFNAME", lease.interface), ("IFLA_ADDRESS", lease.mac), ("IFLA_NET_NS_FD", namespace))
     return [
-        messages.veth(lease.link, segment, peer),
+        messages.veth(lease.link, bridge, peer),
         messages.label(lease.link, f"{network.label}:{lease.owner.id}"),
         *messages.quiet(0, lease.link),
-        *([messages.hairpin(lease.link)] if lease.ports else []),
         messages.up(0, lease.link),
-        *(messages.neighbour(address, lease.mac, bridge) for address in lease.addresses),
+        *(messages.neighbour(address, lease.mac, gate) for address in lease.addresses),
     ]
 
 
@@ -42,7 +41,7 @@ def guest_requests(network: Network, lease: Lease, index: int) -> list[bytes]:
         subnet = network.subnet(ipaddress.ip_address(address).version)
         if subnet is not None:
             requests.append(messages.address(address, subnet.network.prefixlen, index))
-            requests.append(messages.neighbour(str(subnet.gateway), network.segment_mac(0), index))
+            requests.append(messages.neighbour(str(subnet.gateway), network.gate_mac, index))
     return requests
 
 
@@ -53,11 +52,14 @@ def route_requests(network: Network) -> list[bytes]:
     return [messages.default_route(str(subnet.gateway)) for subnet in network.subnets]
 
 
-def attach(host: NetlinkSocket, network: Network, lease: Lease, bridge: int, segment: int) -> None:
-    """Make it; raises `LinkError` or `NamespaceError`, and leaves what `detach` undoes."""
+def attach(host: NetlinkSocket, network: Network, lease: Lease, bridge: int) -> None:
+    """Make it, at a port of this bridge; raises `LinkError` or `NamespaceError`, and leaves what `detach` undoes."""
+    gate = host.index(network.gate)
+    if gate is None:
+        raise LinkError(f"find link {network.gate}: no such link")
     namespace = open_namespace(lease.namespace)
     try:
-        _send(host, lease, host_requests(network, lease, bridge, segment, namespace))
+        _send(host, lease, host_requests(network, lease, bridge, gate, namespace))
         with socket_inside(namespace) as guest:
             index = guest.index(lease.interface)
             if index is None:
@@ -69,10 +71,10 @@ def attach(host: NetlinkSocket, network: Network, lease: Lease, bridge: int, seg
         os.close(namespace)
 
 
-def detach(host: NetlinkSocket, lease: Lease, bridge: int | None) -> None:
+def detach(host: NetlinkSocket, lease: Lease, gate: int | None) -> None:
     """Delete its link and its neighbours. Idempotent."""
-    if bridge is not None:
-        requests = [messages.delete_neighbour(address, bridge) for address in lease.addresses]
+    if gate is not None:
+        requests = [messages.delete_neighbour(address, gate) for address in lease.addresses]
         host.send(requests, ignored=_GONE)
     if host.index(lease.link) is not None:
         try:

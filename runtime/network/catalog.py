@@ -117,7 +117,7 @@ class Catalog:
             }
             for lease in leases
         }
-        return {**network.to_json(), "bridge": network.bridge, "containers": containers}
+        return {**network.to_json(), "bridge": network.segment(0), "containers": containers}
 
     def _subnets(self, wish: Wish, networks: Sequence[Network]) -> tuple[Subnet, ...]:
         taken = [(subnet.network, f"network {one.name}") for one in networks for subnet in one.subnets]

@@ -1,11 +1,14 @@
 """The rules of all networks of one store, in one table of their own: published ports, masquerading, isolation.
 
+A container that reaches a published port of its own network by the host is not told of a shorter way (ICMP redirect):
+it would go around the translation.
+
 What varies is in sets and maps, so that a packet meets the same few rules whether there is one container or a thousand.
 The kernel lets 127.0.0.1 out to a bridge when it is told to (route_localnet), but ::1 never: there a published port is
 refused at once, so that who asks for "localhost" goes on to 127.0.0.1.
 
-With br_netfilter a bridge shows its packets to these hooks too. A packet on its way from a further bridge to the first
-must not be tracked there: a connection is translated where it is first seen, and on its first bridge nothing is.
+With br_netfilter bridges show their packets to these hooks too. They are not tracked there: a connection is translated
+where it is first seen, and that has to be the gate.
 
 The whole table can be written anew in one transaction from what the store knows, and that is how it is repaired.
 
@@ -32,10 +35,9 @@ add table inet {table}
 delete table inet {table}
 table inet {table} {{
   comment "{comment}"
-  set bridges {{ type ifname; }}
+  set gates {{ type ifname; }}
   set internal {{ type ifname; }}
   set segments {{ type ifname; }}
-  set within {{ type ifname . ifname; }}
   set open {{ type ifname; }}
   set sources4 {{ type ipv4_addr; flags interval; }}
   set sources6 {{ type ipv6_addr; flags interval; }}
@@ -53,8 +55,8 @@ table inet {table} {{
   chain strangers {{
     type filter hook prerouting priority -300; policy accept;
     iifname @segments notrack
-    iifname @bridges ip daddr 127.0.0.0/8 drop
-    iifname @bridges ip saddr 127.0.0.0/8 drop
+    iifname @gates ip daddr 127.0.0.0/8 drop
+    iifname @gates ip saddr 127.0.0.0/8 drop
   }}
   chain arriving {{
     type nat hook prerouting priority -100; policy accept;
@@ -68,25 +70,29 @@ table inet {table} {{
   }}
   chain leaving {{
     type nat hook postrouting priority 100; policy accept;
-    oifname @bridges ct status dnat ip saddr @sources4 masquerade
-    oifname @bridges ct status dnat ip6 saddr @sources6 masquerade
-    oifname @bridges ip saddr 127.0.0.0/8 masquerade
-    oifname != @bridges ip saddr @sources4 masquerade
-    oifname != @bridges ip6 saddr @sources6 masquerade
+    oifname @gates ct status dnat ip saddr @sources4 masquerade
+    oifname @gates ct status dnat ip6 saddr @sources6 masquerade
+    oifname @gates ip saddr 127.0.0.0/8 masquerade
+    oifname != @gates ip saddr @sources4 masquerade
+    oifname != @gates ip6 saddr @sources6 masquerade
+  }}
+  chain told {{
+    type filter hook output priority 0; policy accept;
+    oifname @gates icmp type redirect drop
+    oifname @gates icmpv6 type nd-redirect drop
   }}
   chain forwarded {{
     type filter hook forward priority -5; policy accept;
-    iifname @bridges jump ours
-    oifname @bridges jump ours
+    iifname @gates jump ours
+    oifname @gates jump ours
   }}
   chain ours {{
     ct state established,related accept
-    iifname . oifname @within accept
     iifname @internal drop
-    ct status dnat oifname @bridges accept
+    ct status dnat oifname @gates accept
     oifname @internal drop
     iifname @open oifname @open accept
-    oifname @bridges drop
+    oifname @gates drop
     accept
   }}
 }}
@@ -102,20 +108,19 @@ def whole(table: str, comment: str, bridges: Iterable[tuple[Network, int]], leas
 
 
 def bridge_rules(table: str, network: Network, number: int) -> str:
-    """Add what the network's ``number``-th bridge needs; what leaves the network does so by the first."""
-    name = f'"{network.segment(number)}"'
-    elements = [("bridges", name), ("within", f"{name} . {name}")]
-    elements += [("segments", name)] if number else _ways_out(network)
+    """Add what the network's ``number``-th bridge needs, and beside the first the gate."""
+    elements = [("segments", f'"{network.segment(number)}"'), *(_gate(network) if number == 0 else ())]
     return "\n".join(f"add element inet {table} {group} {{ {element} }}" for group, element in elements)
 
 
-def _ways_out(network: Network) -> Iterator[tuple[str, str]]:
+def _gate(network: Network) -> Iterator[tuple[str, str]]:
+    yield "gates", f'"{network.gate}"'
     if network.internal:
-        yield "internal", f'"{network.bridge}"'
+        yield "internal", f'"{network.gate}"'
     else:
         yield from ((f"sources{subnet.version}", str(subnet.network)) for subnet in network.subnets)
     if not network.isolated:
-        yield "open", f'"{network.bridge}"'
+        yield "open", f'"{network.gate}"'
 
 
 def port_rules(table: str, lease: Lease, verb: str = "add") -> str:

@@ -74,13 +74,6 @@ def join(name: str, master: int) -> bytes:
     return encode(ifinfmsg, RTM_NEWLINK, 0, {}, (*_named(name), ("IFLA_MASTER", master)))
 
 
-def hairpin(name: str) -> bytes:
-    """Let the bridge send a frame out at the port that it came from: a container that reaches itself by the host."""
-    data = {"attrs": [("IFLA_BRPORT_MODE", 1)]}
-    info = {"attrs": [("IFLA_INFO_SLAVE_KIND", "bridge"), ("IFLA_INFO_SLAVE_DATA", data)]}
-    return encode(ifinfmsg, RTM_NEWLINK, 0, {}, (*_named(name), ("IFLA_LINKINFO", info)))
-
-
 def delete_link(name: str) -> bytes:
     """Delete the link, and with it the other end of a pair."""
     return encode(ifinfmsg, _RTM_DELLINK, 0, {}, _named(name))

@@ -1,9 +1,13 @@
 """A network: subnets, and bridges whose ports share them.
 
 A bridge carries 1,023 ports at most (BR_PORT_BITS, net/bridge/br_private.h), and joining one costs time that grows with
-the ports that are there. So a network is a star: the first bridge has the gateway's addresses, and every further
-*segment* is a bridge without addresses, joined to the first by a veth pair. All of it is one broadcast domain and one
-subnet; a container's address says nothing about its segment.
+the ports that are there. So a network is a star: every *segment* is a bridge, and each but the first is joined to
+the first by a veth pair, its trunk. All of it is one broadcast domain and one subnet; a container's address says
+nothing about its segment. The host itself is at one more port of the first, by a veth pair too, its *gate*.
+
+The gateway's addresses are not on the bridge, as is usual, because of br_netfilter, which Docker loads: it translates
+what goes to a published port of the host while that is still on the bridge, and then sends it out of a port without
+routing it; never of the port that it came from, which for a whole segment is the trunk.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from runtime.network.subnets import Subnet, parse_subnet
 LABEL = "tare:network:"
 PORTS_PER_BRIDGE = 200
 SEGMENTS = 256
-_MOST_PORTS = 1023 - SEGMENTS  # the first bridge also has the trunks
+_MOST_PORTS = 1023 - SEGMENTS  # the first bridge also has the trunks and the gate
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _RESERVED = frozenset({"none", "host", "container"})
 
@@ -43,9 +47,19 @@ class Network:
         return f"{LABEL}{self.id}"
 
     @property
-    def bridge(self) -> str:
-        """The name of the bridge that has the gateway's addresses."""
-        return self.segment(0)
+    def gate(self) -> str:
+        """The name of the link that has the gateway's addresses."""
+        return f"tarebg{self.id[:6]}"
+
+    @property
+    def gate_port(self) -> str:
+        """The name of the gate's other end, a port of the first bridge."""
+        return f"tarebp{self.id[:6]}"
+
+    @property
+    def gate_mac(self) -> str:
+        """Fixed, so that containers know it for good."""
+        return mac_of(str(self.subnets[0].gateway))
 
     @property
     def capacity(self) -> int:
@@ -63,8 +77,6 @@ class Network:
 
     def segment_mac(self, number: int) -> str:
         """Fixed: a bridge without one of its own takes its first port's, and loses it again."""
-        if number == 0:
-            return mac_of(str(self.subnets[0].gateway))
         return "02:44:" + ":".join((self.id[0:2], self.id[2:4], self.id[4:6], f"{number:02x}"))
 
     def subnet(self, version: int) -> Subnet | None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime.network import attachment
+from runtime.network import attachment, reconcile
 from runtime.network.addresses import mac_of
 from runtime.network.catalog import Catalog
 from runtime.network.errors import AddressError, NetworkError
@@ -36,7 +36,7 @@ from runtime.network.store import Store
 from runtime.network.subnets import POOL, lowest_free, parse_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from ipaddress import IPv4Network
 
     from runtime.network.leases import Place
@@ -140,13 +140,21 @@ class Networks:
         self.pins.remove(container_id)
         self.detach(container_id)
 
-    def undo(self, network: Network, lease: Lease) -> None:
-        """Undo one lease, whoever holds it; call it with the lock held."""
-        self._unmake(network, lease, keep=False)
+    def reconcile(self, known: Collection[str] | None = None) -> tuple[str, ...]:
+        """Undo what the dead hold and repair what the living need; what was undone, one line each.
 
-    def leases(self) -> Iterator[tuple[Network, Lease]]:
-        """Every lease of every network."""
-        return ((one, lease) for one in self.store.networks() for lease in self.store.leases(one))
+        An owner that has died loses what is attached; with the ids of all ``known`` containers, those of it keep their
+        addresses reserved, and what any other one has reserved is given back.
+        """
+        return reconcile.reconcile(self, known)
+
+    def leftovers(self) -> tuple[str, ...]:
+        """What `reconcile` would undo. Changes nothing."""
+        return reconcile.find(self).lines()
+
+    def undo(self, network: Network, lease: Lease, *, keep: bool) -> None:
+        """Undo one lease, whoever holds it; call it with the lock held."""
+        self._unmake(network, lease, keep=keep)
 
     def _before(self, network: Network, holder: Owner) -> Lease | None:
         """The lease that the container has already; one that a dead process held for it is undone first."""
@@ -205,9 +213,8 @@ class Networks:
                     yield lease
 
     def _make(self, network: Network, lease: Lease) -> None:
-        bridge = self.presence.bring_up(self.socket, network)
-        segment = self.presence.bring_up(self.socket, network, lease.segment)
-        attachment.attach(self.socket, network, lease, bridge, segment)
+        bridge = self.presence.bring_up(self.socket, network, lease.segment)
+        attachment.attach(self.socket, network, lease, bridge)
         if lease.ports:
             self.presence.publish(lease)
 
@@ -215,7 +222,7 @@ class Networks:
         """In the reverse order; the record goes last, so that what fails here is found again."""
         if lease.ports:
             self.presence.withdraw(lease)
-        attachment.detach(self.socket, lease, self.socket.index(network.bridge))
+        attachment.detach(self.socket, lease, self.socket.index(network.gate))
         if keep:
             self.store.write_lease(replace(lease, attached=False, ports=()), lease)
         else:

@@ -59,6 +59,16 @@ class Presence:
         else:
             self.clear()
 
+    def has_traces(self, socket: NetlinkSocket, network: Network) -> bool:
+        """Whether anything of the network is on the host."""
+        return socket.index(network.segment(0)) is not None or self._mark(network, 0) is not None
+
+    def repair(self, socket: NetlinkSocket, network: Network) -> None:
+        """Bring up again what is missing of a network that containers are attached to. Idempotent."""
+        for number in sorted({0, *(place.segment for place in self.store.places(network) if place.attached)}):
+            self._mark_path(network, number).unlink(missing_ok=True)
+            self.bring_up(socket, network, number)
+
     def clear(self) -> None:
         """Remove what all networks share. Idempotent."""
         self.firewall.write((), ())
@@ -96,7 +106,7 @@ class Presence:
     def _bring_up_first(self, socket: NetlinkSocket, network: Network) -> int:
         if not network.internal:
             self.settings.forward({subnet.version for subnet in network.subnets})
-        index = star.raise_bridge(socket, network)
+        index = star.raise_first(socket, network)
         policies.accept(self.comment)
         return index
 

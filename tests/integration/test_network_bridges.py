@@ -46,7 +46,7 @@ def test_everything_of_a_network_carries_our_label(host: Host) -> None:
     host.container("web")
     links = [link for link in ip("link") if link["ifname"] != "lo" and link.get("linkinfo", {}).get("info_kind")]
     ours = [link for link in links if link["linkinfo"]["info_kind"] in {"bridge", "veth"}]
-    assert len(ours) == 6  # two bridges, a trunk of two ends, two containers
+    assert len(ours) == 8  # two bridges, a trunk and a gate of two ends each, two containers
     assert all(link["ifalias"].startswith("tare:network:") for link in ours)
 
 
@@ -57,8 +57,8 @@ def test_the_container_has_what_was_planned_and_knows_its_gateway_for_good(host:
     assert one.run("ip", "route", "show", "default").split()[:3] == ["default", "via", "10.33.0.1"]
     assert one.run("ip", "-6", "route", "show", "default").split()[:3] == ["default", "via", "fd33::1"]
     assert one.run("ip", "neigh").count("PERMANENT") == 2
-    bridge = host.networks.store.network("web").bridge
-    assert {entry["dst"]: entry["state"] for entry in ip("neigh", "show", "dev", bridge)} == {
+    gate = host.networks.store.network("web").gate
+    assert {entry["dst"]: entry["state"] for entry in ip("neigh", "show", "dev", gate)} == {
         "10.33.0.2": ["PERMANENT"], "fd33::2": ["PERMANENT"],
     }  # fmt: skip
 

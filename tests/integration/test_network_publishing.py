@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +16,6 @@ from tests.support.networks import HOST, HOST6, OUTSIDE, fetch, make_host, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-
     from runtime.network.leases import Lease
     from tests.support.networks import Container, Host
 
@@ -68,7 +67,11 @@ def test_a_container_reaches_published_ports_by_the_hosts_address(host: Host) ->
         assert (client.fetch("10.33.0.1", 8080) or "").startswith(server.id), client.id
 
 
-def test_a_container_on_a_further_bridge_publishes_and_reaches_as_well(host: Host) -> None:
+@pytest.mark.parametrize("filtered", ["0", "1"])
+def test_a_container_on_a_further_bridge_publishes_and_reaches_as_well(host: Host, filtered: str) -> None:
+    """Whether bridges show their packets to the firewall (br_netfilter, which Docker loads) or not."""
+    if Path("/proc/sys/net/bridge").is_dir():
+        run("sysctl", "-qw", f"net.bridge.bridge-nf-call-iptables={filtered}")
     outside = host.outside()
     host.create("wide", "10.36.0.0/24", ports_per_bridge=1)
     first, _ = host.container("wide")

@@ -6,6 +6,7 @@ nothing of the real host is touched but mounts below the test's directory.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -186,7 +187,7 @@ class Host:
         """What must be after the last container as it was before the first."""
         settings = ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding")
         return {
-            "links": run("ip", "-o", "link"),
+            "links": json.dumps([(link["ifname"], link.get("ifalias")) for link in json.loads(run("ip", "-j", "link"))]),
             "rules": run("nft", "list", "ruleset"),
             "neighbours": run("ip", "neigh", "show", "nud", "permanent"),
             "mounts": "".join(line for line in _mounts() if f"{self.directory}/run" in line),

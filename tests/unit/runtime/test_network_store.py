@@ -152,10 +152,11 @@ def test_a_network_that_could_not_be_named_so_is_refused(name: str) -> None:
 
 
 def test_names_on_the_host_fit_the_kernel() -> None:
-    names = [NETWORK.bridge, NETWORK.segment(255), *NETWORK.trunk(255)]
-    assert names == ["tarebabcdef", "tarebabcdef-255", "taretabcdef-255", "tareuabcdef-255"]
+    names = [NETWORK.segment(0), NETWORK.gate, NETWORK.gate_port, NETWORK.segment(255), *NETWORK.trunk(255)]
+    assert names[:3] == ["tarebabcdef", "tarebgabcdef", "tarebpabcdef"]
+    assert names[3:] == ["tarebabcdef-255", "taretabcdef-255", "tareuabcdef-255"]
     assert max(map(len, names)) <= 15
-    assert NETWORK.segment_mac(0) == "02:42:0a:07:00:01"
+    assert NETWORK.gate_mac == "02:42:0a:07:00:01"
     assert NETWORK.segment_mac(255) == "02:44:ab:cd:ef:ff"
 
 
