@@ -26,6 +26,7 @@ from runtime.network.addresses import mac_of
 from runtime.network.catalog import Catalog
 from runtime.network.errors import AddressError, NetworkError
 from runtime.network.leases import Lease
+from runtime.network.names import check_names
 from runtime.network.netlink import NetlinkSocket
 from runtime.network.network import SEGMENTS
 from runtime.network.owners import owner
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 ROOT = Path("/var/lib/tare/networks")
 RUN = Path("/run/tare-networks")
+RESOLV_CONF = Path("/etc/resolv.conf")
 _TOKEN_BYTES = 5
 
 
@@ -67,12 +69,14 @@ class Attach:
 class Networks:
     """The networks of one store: one on a host, unless they are kept apart on purpose."""
 
-    def __init__(self, root: Path = ROOT, run: Path = RUN, pool: IPv4Network = POOL) -> None:
+    def __init__(
+        self, root: Path = ROOT, run: Path = RUN, pool: IPv4Network = POOL, resolv_conf: Path = RESOLV_CONF
+    ) -> None:
         self.store = Store(root)
         self.catalog = Catalog(self.store, pool)
         self.pins = Pins(run / "netns")
         table = "tare" if root == ROOT else f"tare_{hashlib.sha256(os.fsencode(root)).hexdigest()[:8]}"
-        self.presence = Presence(run, table, self.store)
+        self.presence = Presence(run, table, self.store, resolv_conf)
         self._socket: tuple[int, NetlinkSocket] | None = None
 
     @property
@@ -99,6 +103,7 @@ class Networks:
     def attach(self, wish: Attach) -> Lease:
         """Put the container into the network; raises `NetworkError`, and then nothing has changed."""
         holder = owner(wish.container_id, wish.pid)
+        check_names(wish.names)
         with self.store.lock():
             network = self.catalog.default() if wish.network is None else self.store.network(wish.network)
             before = self._before(network, holder)

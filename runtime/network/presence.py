@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from runtime.network import nft, policies, star
 from runtime.network.errors import FirewallError
 from runtime.network.firewall import Firewall, bridge_rules
+from runtime.network.resolvers import Resolvers
 from runtime.network.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
 class Presence:
     """The parts that all containers of a network share, and those that all networks share."""
 
-    def __init__(self, run: Path, table: str, store: Store) -> None:
+    def __init__(self, run: Path, table: str, store: Store, resolv_conf: Path) -> None:
         self.run = run
         self.store = store
         self.comment = f"tare:{store.root}"
         self.firewall = Firewall(table, self.comment)
         self.settings = Settings(run / "settings.json")
+        self.resolvers = Resolvers(run / "resolvers", resolv_conf)
 
     def bring_up(self, socket: NetlinkSocket, network: Network, number: int = 0) -> int:
         """Make everything that is missing for the ``number``-th bridge; its index. Idempotent."""
@@ -53,6 +55,7 @@ class Presence:
         """Remove everything of the network, and what all share with the last one. Idempotent."""
         for _, number in self._marked([network]):
             self._mark_path(network, number).unlink(missing_ok=True)
+        self.resolvers.stop(network)
         star.lower(socket, network)
         if any(self.up()):
             self.rewrite()
@@ -107,6 +110,7 @@ class Presence:
         if not network.internal:
             self.settings.forward({subnet.version for subnet in network.subnets})
         index = star.raise_first(socket, network)
+        self.resolvers.start(network, self.store.leases_directory(network.name))
         policies.accept(self.comment)
         return index
 

@@ -16,6 +16,7 @@ from tests.support.networks import HOST, HOST6, OUTSIDE, fetch, make_host, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
     from runtime.network.leases import Lease
     from tests.support.networks import Container, Host
 

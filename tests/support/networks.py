@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -187,7 +188,7 @@ class Host:
         """What must be after the last container as it was before the first."""
         settings = ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding")
         return {
-            "links": json.dumps([(link["ifname"], link.get("ifalias")) for link in json.loads(run("ip", "-j", "link"))]),
+            "links": str([(link["ifname"], link.get("ifalias")) for link in json.loads(run("ip", "-j", "link"))]),
             "rules": run("nft", "list", "ruleset"),
             "neighbours": run("ip", "neigh", "show", "nud", "permanent"),
             "mounts": "".join(line for line in _mounts() if f"{self.directory}/run" in line),
@@ -204,7 +205,10 @@ def _mounts() -> list[str]:
 def make_host(directory: Path) -> Iterator[Host]:
     """A host; its containers and its networks' traces end with it, and it is an error if some do not."""
     with own_host(), ExitStack() as stack:
-        networks = Networks(directory / "networks", directory / "run")
+        # Not below the test's directory, which the resolver may not enter once it is nobody.
+        resolv_conf = Path(stack.enter_context(tempfile.NamedTemporaryFile(prefix="tare-resolv-")).name)
+        resolv_conf.chmod(0o644)
+        networks = Networks(directory / "networks", directory / "run", resolv_conf=resolv_conf)
         stack.callback(networks.close)
         host = Host(directory, networks, ExitStack())
         stack.callback(host.stack.close)
