@@ -28,6 +28,7 @@ from tests.support.sandbox import send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from tests.support.sandbox import Sandbox
 
@@ -139,6 +140,10 @@ class Engine:
         """Whether it is docker, for the few things that differ."""
         return self.name == "docker"
 
+    def running(self, *argv: str) -> AbstractContextManager[subprocess.Popen[str]]:
+        """One of its commands, with its input and output in pipes; it has ended afterwards."""
+        return self.host.sandbox.running(*self.prefix, *argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
     def run(self, *argv: str, options: tuple[str, ...] = (), **more: Any) -> Outcome:
         """``run --rm``, of the test image."""
         return self("run", "--rm", *options, IMAGE, *argv, **more)
@@ -147,20 +152,26 @@ class Engine:
         """What a shell script in a container says."""
         return self.run("sh", "-c", script, options=options, **more).text
 
-    def new_name(self) -> str:
-        """A name that no other container has."""
-        return f"c{next(_serial)}"
+    def remove(self, name: str, code: int | None = 0) -> None:
+        """``rm --force``, at once."""
+        self("rm", "--force", *(() if self.is_docker else ("--time", "0")), name, code=code)
+
+    @contextmanager
+    def named(self) -> Iterator[str]:
+        """A name that no other container has; whatever has it afterwards is removed."""
+        name = f"c{next(_serial)}"
+        try:
+            yield name
+        finally:
+            self.remove(name, code=None)
 
     @contextmanager
     def container(self, *argv: str, options: tuple[str, ...] = (), verb: str = "run") -> Iterator[Container]:
         """A container that runs in the background (or, with ``create``, is only made); gone afterwards."""
-        name = self.new_name()
         detached = ("--detach",) if verb == "run" else ()
-        try:
+        with self.named() as name:
             self(verb, *detached, "--name", name, *options, IMAGE, *(argv or ("sleep", "1000")))
             yield Container(self, name)
-        finally:
-            self("rm", "--force", *(() if self.is_docker else ("--time", "0")), name, code=None)
 
     def names(self) -> list[str]:
         """Of all containers, running or not."""
@@ -299,7 +310,7 @@ def _containers_conf() -> str:
     return f"""
 [containers]
 default_ulimits = {json.dumps([f"{name}={limit}:{limit}" for name, limit in hard.items()])}
-init_path = "{program("tini")}"
+init_path = "{program("tini-static")}"
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "file"

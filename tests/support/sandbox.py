@@ -101,7 +101,7 @@ class Sandbox:
         enter = ["nsenter", "-t", str(self.pid), "-m", "-n", "-p", "-C", "-i", "-u", "--"]
         join = "".join(f"echo 0 > {group}/{_entrance(group)}; " for group in self.groups)
         variables = [f"{name}={value}" for name, value in self.environment.items()]
-        return ["sh", "-ec", f'{join}exec "$@"', "sh", *enter, "env", "-i", *variables, *argv]
+        return ["sh", "-ec", f'{join}exec "$@"', "sh", *enter, "env", "-i", "-C", "/run/home", *variables, *argv]
 
     def run(self, *argv: str, timeout_s: float = 60, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command in the sandbox to its end."""

@@ -34,7 +34,9 @@ def test_exit_code(container: Container, script: str, code: int) -> None:
 
 @pytest.mark.parametrize(("command", "code"), [("/bin/nothing", 127), ("nothing", 127), ("/etc", 126)])
 def test_a_command_that_cannot_be_run(container: Container, command: str, code: int) -> None:
-    done = container.exec(command, code=code)
+    done = container.exec(command, code=None)
+    # docker 20.10 knows no 127 here.
+    assert done.code in {code, 126 if container.engine.is_docker else code}
     assert command in done.stdout + done.stderr
 
 
