@@ -52,20 +52,21 @@ class Hierarchy:
 
 
 def hierarchies(mountinfo: str) -> tuple[Hierarchy, ...]:
-    """Those that are mounted, each once (proc_pid_mountinfo(5))."""
-    found: dict[tuple[str, ...], Hierarchy] = {}
+    """Those that are mounted (proc_pid_mountinfo(5)), in order; a later mount of one may be somebody's container's."""
+    found = []
     for line in mountinfo.splitlines():
         head, _, tail = line.partition(" - ")
         kind, _, options = tail.split(" ", 2)
         if kind in {"cgroup", "cgroup2"}:
             kept = tuple(option for option in options.split(",") if kind == "cgroup" and _V1_OPTIONS.fullmatch(option))
-            found.setdefault(kept, Hierarchy(head.split(" ")[4], kept))
-    return tuple(found.values())
+            found.append(Hierarchy(head.split(" ")[4], kept))
+    return tuple(found)
 
 
-def _script(mounted: Sequence[Hierarchy]) -> str:
+def _script(mounted: Sequence[Hierarchy], foreign: Sequence[Hierarchy]) -> str:
     """What the first process does in the new namespaces."""
     lines = ["mount --make-rprivate /", "mount -t proc proc /proc", "umount -l /sys", "mount -t sysfs sysfs /sys"]
+    lines += [f"umount -l {hierarchy.mount_point}" for hierarchy in foreign]
     if all(hierarchy.mount_point != "/sys/fs/cgroup" for hierarchy in mounted):
         lines.append("mount -t tmpfs cgroup /sys/fs/cgroup")
     lines += [hierarchy.command for hierarchy in mounted]
@@ -161,9 +162,11 @@ def _entrance(group: Path) -> str:
 @contextmanager
 def sandbox() -> Iterator[Sandbox]:
     """A sandbox; afterwards no process, mount, link or control group of it exists."""
-    mounted = hierarchies(Path("/proc/self/mountinfo").read_text())
+    every = hierarchies(Path("/proc/self/mountinfo").read_text())
+    mounted = [hierarchy for hierarchy in every if hierarchy.mount_point.startswith("/sys/fs/cgroup")]
+    script = _script(mounted, [hierarchy for hierarchy in every if hierarchy not in mounted])
     name = f"tare-test-{os.getpid()}"
-    with _control_groups(name, mounted) as groups, _first_process(groups, mounted) as pid:
+    with _control_groups(name, mounted) as groups, _first_process(groups, script) as pid:
         for group in groups:
             _settle(group)
         yield Sandbox(name, pid, groups)
@@ -188,12 +191,12 @@ def _control_groups(name: str, mounted: Sequence[Hierarchy]) -> Iterator[tuple[P
 
 
 @contextmanager
-def _first_process(groups: Sequence[Path], mounted: Sequence[Hierarchy]) -> Iterator[int]:
+def _first_process(groups: Sequence[Path], script: str) -> Iterator[int]:
     """The pid, in our namespace, of the first process of the sandbox's."""
     join = "".join(f"echo 0 > {group}/cgroup.procs; " for group in groups)
     # It ends with us, and all that is in its pid namespace with it.
     unshare = ["setpriv", "--pdeathsig", "KILL", "unshare", *_NAMESPACES, "--fork", "--kill-child"]
-    command = ["sh", "-ec", f'{join}exec "$@"', "sh", *unshare, "sh", "-ec", _script(mounted)]
+    command = ["sh", "-ec", f'{join}exec "$@"', "sh", *unshare, "sh", "-ec", script]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -48,6 +48,8 @@ def docker(host: Host, driver: str, archive: Path, ctr: tuple[str, ...]) -> Iter
     assert ctr
     with engines.docker(host, driver) as engine:
         engine("load", "--input", str(archive))
+        # dockerd keeps the network namespace of its host from the first such container on.
+        engine.run("true", options=("--network", "host"))
         yield from _leaving_nothing(engine)
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-
-from tests.support.bundle import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,15 +137,15 @@ def test_device(engine: Engine) -> None:
 
 
 def test_a_device_can_be_opened_only_if_given(engine: Engine) -> None:
-    node = "mknod /tmp/tun c 10 200"
-    assert "Operation not permitted" in engine.run("sh", "-c", f"{node} && : < /tmp/tun", code=1).stderr
-    engine.shell(f"{node} && : < /tmp/tun && : < /dev/net/tun", "--device", "/dev/net/tun", "--cap-add", "MKNOD")
+    node = "mknod /tmp/fuse c 10 229"
+    assert "Operation not permitted" in engine.run("sh", "-c", f"{node} && : < /tmp/fuse", code=1).stderr
+    engine.shell(f"{node} && : < /tmp/fuse && : < /dev/fuse", "--device", "/dev/fuse")
 
 
 def test_device_read_only(engine: Engine) -> None:
-    options = ("--device", "/dev/net/tun:/dev/tun:r")
-    engine.shell(": < /dev/tun", *options)
-    assert "Operation not permitted" in engine.run("sh", "-c", ": > /dev/tun", options=options, code=1).stderr
+    options = ("--device", "/dev/fuse:/dev/renamed:r")
+    engine.shell(": < /dev/renamed", *options)
+    assert "Operation not permitted" in engine.run("sh", "-c", ": > /dev/renamed", options=options, code=1).stderr
 
 
 def test_the_usual_devices(engine: Engine) -> None:
@@ -189,8 +186,10 @@ def test_export(engine: Engine, tmp_path: Path) -> None:
     assert (tmp_path / "root.tar").stat().st_size > 1 << 20
 
 
-def test_the_hosts_errno_is_one(engine: Engine) -> None:
-    """A kernel file that is masked reads as empty, and one that is read-only refuses."""
-    assert engine.shell("cat /proc/timer_list /proc/keys 2>/dev/null | wc -c") == "0"
-    done = engine.run("sh", "-c", "echo 1 > /proc/sys/kernel/panic", code=1)
-    assert any(text in done.stderr for text in ("Read-only file system", errno.errorcode[errno.EACCES]))
+def test_masked_files_are_empty(engine: Engine) -> None:
+    assert engine.shell("cat /proc/timer_list /proc/keys | wc -c") == "0"
+
+
+def test_kernel_settings_are_read_only(engine: Engine) -> None:
+    script = "echo 1 > /proc/sys/kernel/panic"
+    assert "Read-only file system" in engine.run("sh", "-c", script, code=1).stderr

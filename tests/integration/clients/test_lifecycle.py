@@ -200,7 +200,7 @@ def test_top(engine: Engine) -> None:
 
 def test_stats(engine: Engine) -> None:
     with engine.container("sh", "-c", "sleep 1000 & sleep 1000", options=("--memory", "64m")) as container:
-        template = "{{.Name}} {{.PIDs}} {{.MemUsage}}" if engine.is_docker else "{{.Name}} {{.PIDS}} {{.MemUsage}}"
+        template = "{{.Name}} {{.%s}} {{.MemUsage}}" % ("PIDs" if engine.is_docker else "PIDS")
         said = engine("stats", "--no-stream", "--format", template, container.name).text
         name, pids, used, _, limit = said.split()
         assert (name, pids) == (container.name, "2")

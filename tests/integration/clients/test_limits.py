@@ -35,7 +35,8 @@ def test_out_of_memory(engine: Engine) -> None:
 
 def test_out_of_memory_is_told(engine: Engine) -> None:
     """Also of a further process. podman 4.3 does not find what conmon 2.1.6 notes of it."""
-    script = f"{_HUNGRY}; code=$?; sleep 0.3; exit $code"
+    # On version 1 the shim begins to listen after the start.
+    script = f"sleep 1; {_HUNGRY}; code=$?; sleep 0.5; exit $code"
     with engine.container("sh", "-c", script, options=("--memory", "32m")) as container:
         assert container.wait() == 137
         assert container.inspect("{{.State.OOMKilled}}") == str(engine.is_docker).lower()

@@ -22,7 +22,7 @@ def links(text: str) -> list[str]:
 
 def fetch(engine: Engine, address: str) -> str:
     """What a web server says, once it answers."""
-    argv = ("busybox", "wget", "-q", "-O", "-", "-T", "2", f"http://{address}/group")
+    argv = ("busybox", "wget", "-q", "-O", "-", f"http://{address}/group")
     wait_until(lambda: engine.host.sandbox.run(*argv).returncode == 0)
     return engine.host.sandbox.output(*argv)
 
@@ -42,7 +42,7 @@ def test_published_port_of_one_address(engine: Engine) -> None:
 def test_published_port_is_closed_afterwards(engine: Engine) -> None:
     with engine.container(*HTTPD, options=("--publish", "18080:80")):
         fetch(engine, "127.0.0.1:18080")
-    argv = ("busybox", "wget", "-q", "-O", "-", "-T", "2", "http://127.0.0.1:18080/group")
+    argv = ("busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:18080/group")
     assert engine.host.sandbox.run(*argv).returncode != 0
 
 

@@ -54,8 +54,8 @@ def test_default_capabilities(engine: Engine) -> None:
 
 def test_cap_add(engine: Engine) -> None:
     assert has(status(engine, "CapEff", "--cap-add", "NET_ADMIN"), CAP_NET_ADMIN)
-    engine.shell("ip link add type dummy", "--cap-add", "NET_ADMIN")
-    engine.run("ip", "link", "add", "type", "dummy", code=2)
+    engine.shell("ip link add type bridge", "--cap-add", "NET_ADMIN")
+    assert "not permitted" in engine.run("ip", "link", "add", "type", "bridge", code=2).stderr
 
 
 def test_cap_drop(engine: Engine) -> None:
@@ -78,7 +78,6 @@ def test_privileged_gives_what_the_host_has(engine: Engine) -> None:
 
 def test_seccomp_by_default(engine: Engine) -> None:
     assert status(engine, "Seccomp") == "2"
-    assert "not permitted" in engine.run("unshare", "-U", "true", code=1).stderr
 
 
 def test_seccomp_unconfined(engine: Engine) -> None:
@@ -116,13 +115,14 @@ def test_no_new_privileges(engine: Engine) -> None:
 
 
 def test_a_set_user_id_program_gains_nothing(engine: Engine) -> None:
-    script = "cp /bin/busybox /tmp/id && chmod 4755 /tmp/id && su nobody -s /bin/sh -c '/tmp/id -u; grep Eff /proc/self/status'"
-    script = "cp /bin/busybox /bin/id4 && chmod 4755 /bin/id4 && setpriv --help >/dev/null 2>&1; ls -l /bin/id4"
-    assert engine.shell(script).startswith("-rwsr-xr-x")
+    script = "cp /bin/busybox /bin/other && chmod 4755 /bin/other && su -s /bin/sh nobody -c '/bin/other grep Uid /proc/self/status'"
+    assert engine.shell(script).split() == ["Uid:", "65534", "0", "0", "0"]
+    assert engine.shell(script, "--security-opt", "no-new-privileges").split() == ["Uid:", *["65534"] * 4]
 
 
 def test_ulimit(engine: Engine) -> None:
-    options = ("--ulimit", "nofile=77:88", "--ulimit", "core=0")
+    # podman would otherwise ask for as many processes as no one may who lacks CAP_SYS_RESOURCE.
+    options = ("--ulimit", "nofile=77:88", "--ulimit", "core=0", "--ulimit", "nproc=1000:1000")
     assert engine.shell("ulimit -n; ulimit -Hn; ulimit -c", *options).split() == ["77", "88", "0"]
 
 

@@ -124,7 +124,8 @@ def test_attach_and_detach(engine: Engine) -> None:
         assert container.status == "running"
         with on_terminal(engine, "attach", container.name) as shell:
             shell.line("exit 4")
-            assert shell.wait() == 4
+            # podman 4.3 does not pass it on.
+            assert shell.wait() == (4 if engine.is_docker else 0)
         assert container.wait() == 4
 
 
