@@ -60,10 +60,10 @@ def _controls(name: str) -> bool:
 CAPABILITIES: dict[str, Callable[[], bool]] = {
     "packaged chromium": lambda: _distribution() == "debian",
     "a root disk that root may open": _root_may_open_its_disk,
-    "version 1 control groups": _version_1_control_groups,
     "a checkout that other users may read": lambda: _others_may_read(ROOT),
+    "version 1 of control groups": lambda: Path("/sys/fs/cgroup/memory/memory.stat").exists(),
+    "version 2 beside version 1 of control groups": lambda: Path("/sys/fs/cgroup/unified/cgroup.procs").exists(),
     "a devices cgroup": lambda: _controls("devices"),
-    "cgroups of version 1": lambda: _controls("memory"),
 }
 
 # What set-up or the caller provides: marker, what to ask, what to do about it.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from typing import TYPE_CHECKING
 
 from runtime.cgroups.files import doing, read, read_if_there, write, write_raw
 from runtime.cgroups.hierarchy import CgroupError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
 
 from runtime.cgroups.files import doing, read_if_there
 from runtime.cgroups.hierarchy import UNIFIED
 from runtime.cgroups.members import members
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 

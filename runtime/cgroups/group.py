@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import signal
-from typing import TYPE_CHECKING, Any
 
 from runtime.cgroups.cgroup import remove_directory
 from runtime.cgroups.creation import delegate, inherit_cpuset, make_v1, make_v2
@@ -19,9 +17,12 @@ from runtime.cgroups.limits import plan_writes
 from runtime.cgroups.members import kill_all, members, signal_all
 from runtime.cgroups.place import DEFAULT_PARENT, parse_own, plan_place
 from runtime.cgroups.writing import make_writes
+from runtime.linux import signals
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from typing import Any
 
     from runtime.cgroups.entrance import Entrance
     from runtime.cgroups.limits import Write
@@ -156,19 +157,23 @@ class ContainerCgroup:
         directory = self._of_all_processes
         return () if directory is None else members(directory)
 
-    def kill(self, number: int = signal.SIGKILL) -> None:
+    def kill(self, number: int = signals.SIGKILL) -> None:
         """Send the signal to every process, and miss none that is forked meanwhile.
 
         SIGKILL ends a frozen group's processes, too: it is thawed.
         """
         unified = self.paths.get(UNIFIED)
-        if number == signal.SIGKILL and unified is not None and kill_all(unified):
-            if self.version == 1 and self.is_frozen():
-                self.thaw()  # the freezer of version 1 holds on even to the killed
-            return
+        ended = number == signals.SIGKILL and unified is not None and kill_all(unified)
         directory = self._of_all_processes
-        if directory is not None and os.path.isdir(directory):
+        if directory is None or not os.path.isdir(directory):
+            return
+        if not ended:
             signal_all(directory, number, self._freezer)
+        elif self.version == 1:
+            # Others may have been put into the groups of version 1 alone; their freezer holds on even to the killed.
+            signal_all(directory, number, None)
+            if self.is_frozen():
+                self.thaw()
 
     def stats(self) -> dict[str, Any]:
         """What it has used, in the shape of runc's ``events --stats``."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-from typing import TYPE_CHECKING
 
 from runtime.cgroups.files import doing, pairs, read_if_there, write_raw
 from runtime.cgroups.hierarchy import CgroupError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self

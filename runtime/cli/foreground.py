@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-from typing import TYPE_CHECKING
 
 from runtime.cli.verbs.sharing import connect_console, preserved_fds, write_pid_file
 from runtime.container.create import CreateOptions, create, read_bundle
 from runtime.container.delete import delete_container
 from runtime.container.start import start
+from runtime.linux import signals
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runtime.cli.oci import Command
     from runtime.cli.options import Given
-
-_KEPT = {signal.SIGCHLD, signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGURG, signal.SIGWINCH,
-         signal.SIGTTIN, signal.SIGTTOU, signal.SIGTSTP, signal.SIGCONT}  # fmt: skip
 
 
 def run(command: Command, given: Given) -> int:
@@ -74,11 +71,11 @@ def _forwarding(pid: int) -> Iterator[None]:
             os.kill(pid, number)
 
     before = {}
-    for number in signal.valid_signals() - _KEPT:
+    for number in signals.valid_signals() - signals.NOT_FORWARDED:
         with contextlib.suppress(OSError, ValueError):  # those that the C library keeps to itself
-            before[number] = signal.signal(number, forward)
+            before[number] = signals.signal(number, forward)
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signals.signal(number, handler)

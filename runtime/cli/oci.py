@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from runtime import VERSION
 from runtime.cgroups.hierarchy import CgroupError
@@ -18,6 +17,7 @@ from runtime.spec.reader import SpecError
 from runtime.spec.version import NEWEST
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn, Protocol

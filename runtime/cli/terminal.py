@@ -12,10 +12,13 @@ import socket
 import sys
 import termios
 import tty
-from typing import Any, Self
 
 from runtime.cli.foreground import exit_status
 from runtime.container.errors import ContainerError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self
 
 _CHUNK = 65536
 _FD_BYTES = 4

@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import os
 import struct
-from typing import TYPE_CHECKING, NoReturn
 
 from runtime.container.errors import ContainerError
 from runtime.linux import constants as c
@@ -21,8 +20,10 @@ from runtime.process.user_namespace import write_mappings
 from runtime.spec.reader import SpecError, show
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
+    from typing import NoReturn
 
     from runtime.cgroups.entrance import Entrance
     from runtime.process.standalone import Prepared

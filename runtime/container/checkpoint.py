@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
 
 from runtime.cgroups.group import ContainerCgroup
 from runtime.container.create import root_of
@@ -13,6 +12,7 @@ from runtime.container.kill import end
 from runtime.container.state import State, Status
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.container.create import Bundle
     from runtime.container.store import Container, Store

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
-import signal
 import stat
-from typing import TYPE_CHECKING
 
+from runtime import jsontext
 from runtime.cgroups.group import ContainerCgroup
 from runtime.container.birth import give_birth, inside, open_namespaces
 from runtime.container.errors import ContainerError
@@ -22,7 +20,7 @@ from runtime.container.payload import CREATED, HOOKS, WAIT, Payload
 from runtime.container.sources import open_sources
 from runtime.container.state import State, Status, oci_state
 from runtime.container.store import START, STATUS, Store
-from runtime.linux import capabilities, constants
+from runtime.linux import capabilities, constants, signals
 from runtime.linux.filter import compile_filter
 from runtime.linux.program import Failure
 from runtime.linux.seccomp import SeccompError
@@ -31,6 +29,7 @@ from runtime.spec.config import parse_config
 from runtime.spec.reader import SpecError, show
 from runtime.values import replace, value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
 
     from runtime.container.birth import Namespaces
@@ -69,7 +68,7 @@ def read_bundle(directory: str) -> Bundle:
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        return Bundle(directory, text, parse_config(json.loads(text)))
+        return Bundle(directory, text, parse_config(jsontext.loads(text)))
     except OSError as error:
         raise ContainerError(f"open {path}: {os.strerror(error.errno or 0).lower()}") from error
     except (ValueError, RecursionError) as error:
@@ -269,5 +268,5 @@ def describe(failure: Failure) -> str:
 
 def _end(pid: int) -> None:
     """Of a child that nobody has waited for, so that the pid is still its own."""
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid, signals.SIGKILL)
     os.waitpid(pid, 0)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.container.errors import ContainerError, NotFound, WrongStatus
 from runtime.container.hooks import run_hooks
 from runtime.container.kill import end
 from runtime.container.state import Status, oci_state
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

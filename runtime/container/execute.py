@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import signal
-from typing import TYPE_CHECKING
 
 from runtime.container.birth import FLAGS, inside
 from runtime.container.create import compile_or_refuse, describe, is_own_stream
@@ -27,7 +25,7 @@ from runtime.container.payload import (
     write_to_procfs,
 )
 from runtime.container.state import Status, oci_state
-from runtime.linux import capabilities
+from runtime.linux import capabilities, signals
 from runtime.linux import constants as c
 from runtime.linux.program import Call, Failure
 from runtime.process.attributes import set_affinity
@@ -35,6 +33,7 @@ from runtime.process.program import plan_lookup, plan_signals
 from runtime.process.standalone import bear, prepare, receive
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -97,7 +96,7 @@ def run_inside(state: State, config: Config, process: OciProcess, options: ExecO
             _attend(reports, prepared.purposes, lambda: _release(state, config, payload, pid, go))
         except ContainerError:
             with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(child, signal.SIGKILL)
+                signals.pidfd_send_signal(child, signals.SIGKILL)
             os.waitpid(pid, 0)
             raise
         return pid

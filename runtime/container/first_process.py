@@ -7,7 +7,6 @@ decision but those that the table itself can make.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from runtime.container.payload import (
     CREATED,
@@ -35,6 +34,7 @@ from runtime.rootfs.options import Attributes, propagation_flag
 from runtime.spec.namespaces import sysctl_path
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

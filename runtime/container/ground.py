@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from runtime.cgroups.hierarchy import UNIFIED, parse_mounts, read_mountinfo
 from runtime.rootfs.cgroupfs import CgroupTree, CgroupTrees
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.cgroups.group import ContainerCgroup
     from runtime.cgroups.hierarchy import Mount

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
-
+from runtime import jsontext
 from runtime.container.errors import ContainerError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from runtime.spec.config import Hook
 
@@ -23,7 +23,7 @@ def run_hooks(
     ``enter`` is called in the child before it executes, to join namespaces.
     """
     for index, hook in enumerate(hooks):
-        _run(f"hooks.{moment}[{index}]: run {hook.path}", hook, json.dumps(state), enter)
+        _run(f"hooks.{moment}[{index}]: run {hook.path}", hook, jsontext.dumps(state), enter)
 
 
 def _run(what: str, hook: Hook, state: str, enter: Callable[[], None] | None) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from runtime.container.payload import Label
 from runtime.spec.reader import SpecError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.spec.execution import OciProcess
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from runtime.linux.program import ANY_ERRNO, Call, Memory
 from runtime.process import attributes
@@ -15,6 +14,7 @@ from runtime.rootfs.inside import close, open_inside
 from runtime.spec.execution import Capabilities
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.linux.program import Argument
     from runtime.linux.seccomp import CompiledFilter

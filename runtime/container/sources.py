@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from typing import TYPE_CHECKING
 
 from runtime.container.errors import ContainerError
 from runtime.linux import constants as c
@@ -23,6 +22,7 @@ from runtime.rootfs.options import parse_options
 from runtime.spec.reader import SpecError, show
 from runtime.values import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import contextlib
 

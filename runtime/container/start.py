@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from typing import TYPE_CHECKING
 
 from runtime.container.birth import inside
 from runtime.container.create import describe
@@ -18,6 +17,7 @@ from runtime.container.store import START, STATUS
 from runtime.linux.program import Failure
 from runtime.process.standalone import receive
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.container.state import State
     from runtime.container.store import Container

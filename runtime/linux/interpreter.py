@@ -13,7 +13,6 @@ import errno
 import mmap
 import os
 import struct
-from typing import TYPE_CHECKING
 
 from runtime.linux import constants, syscalls
 from runtime.linux.numbers import MACHINE
@@ -32,6 +31,7 @@ from runtime.linux.program import (
     is_allowed,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

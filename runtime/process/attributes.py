@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
 
 from runtime.linux import capabilities, constants
 from runtime.linux.program import ANY_ERRNO, Call, Memory
 from runtime.linux.seccomp import sock_fprog
 from runtime.values import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.spec.execution import Capabilities, IoPriority, Rlimit, Scheduler, User
     from runtime.spec.linux import MemoryPolicy, Personality

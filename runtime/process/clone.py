@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import ctypes
 import os
-import signal
-from typing import TYPE_CHECKING
 
-from runtime.linux import constants, interpreter, syscalls
+from runtime.linux import constants, interpreter, signals, syscalls
 from runtime.linux.interpreter import Program
 from runtime.linux.program import Failure
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.linux.program import Call
 
@@ -42,7 +41,7 @@ def spawn(calls: tuple[Call, ...], flags: int = 0, cgroup_fd: int | None = None,
     args = syscalls.CloneArgs(
         flags=flags | constants.CLONE_PIDFD | (constants.CLONE_INTO_CGROUP if cgroup_fd is not None else 0),
         pidfd=ctypes.addressof(pidfd),
-        exit_signal=signal.SIGCHLD,
+        exit_signal=signals.SIGCHLD,
         cgroup=cgroup_fd or 0,
     )
     try:

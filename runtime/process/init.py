@@ -12,11 +12,11 @@ import socket
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from runtime.linux import capabilities, constants, seccomp
 from runtime.linux.program import ANY_ERRNO, At, Call, Memory, Vector
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.process.messages import Spawn
     from runtime.rootfs.operations import Operation

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-import signal
 import struct
-from typing import TYPE_CHECKING
 
-from runtime.linux import constants, elf, interpreter, syscalls
+from runtime.linux import constants, elf, interpreter, signals, syscalls
 from runtime.linux.program import (
     ANY_ERRNO,
     EXIT,
@@ -26,6 +24,7 @@ from runtime.linux.program import (
 )
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -61,7 +60,7 @@ def bear(prepared: Prepared, flags: int, cgroup_fd: int | None = None) -> tuple[
     args = syscalls.CloneArgs(
         flags=flags | constants.CLONE_PIDFD | (constants.CLONE_INTO_CGROUP if cgroup_fd is not None else 0),
         pidfd=ctypes.addressof(pidfd),
-        exit_signal=0 if flags & constants.CLONE_PARENT else signal.SIGCHLD,
+        exit_signal=0 if flags & constants.CLONE_PARENT else signals.SIGCHLD,
         cgroup=cgroup_fd or 0,
     )
     if elf.is_supported():

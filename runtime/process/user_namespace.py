@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-from typing import TYPE_CHECKING
 
-from runtime.linux import constants, syscalls
+from runtime.linux import constants, signals, syscalls
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.spec.namespaces import IdMapping
 
@@ -68,7 +67,7 @@ def mapped_user_namespace(uids: tuple[IdMapping, ...], gids: tuple[IdMapping, ..
         return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     finally:
         os.close(here)
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, signals.SIGKILL)
         os.waitpid(pid, 0)
 
 
@@ -82,4 +81,4 @@ def _hold_namespace(status: int) -> None:
     with contextlib.suppress(OSError):
         os.write(status, bytes((number,)))
     while True:
-        signal.pause()
+        signals.pause()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.linux import constants as c
 from runtime.linux.program import At, Call, Memory
 from runtime.rootfs.attach import attach, change, new_filesystem, propagate
@@ -11,6 +9,7 @@ from runtime.rootfs.inside import close, make_inside, open_inside, parts_of
 from runtime.spec.reader import SpecError, show
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.linux.program import Argument
     from runtime.rootfs.options import MountOptions

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.spec import namespaces as ns
 from runtime.spec.lists import MOST_NODES, parse_list
 from runtime.spec.reader import I64, ID, U32, Reader, show
@@ -11,6 +9,7 @@ from runtime.spec.resources import Resources, parse_resources
 from runtime.spec.seccomp import parse_seccomp
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

@@ -38,7 +38,7 @@ def directory(pid: int, controller: str) -> Path:
 
 def setting(box: Bundle, name: str, file: str) -> str:
     """What a file of the container's group says, such as ``memory.limit_in_bytes``."""
-    return (directory(box.pid(name), file.split(".")[0]) / file).read_text().strip()
+    return (directory(box.pid(name), file.split(".", maxsplit=1)[0]) / file).read_text().strip()
 
 
 def limited(box: Bundle, **resources: Any) -> str:
@@ -46,7 +46,7 @@ def limited(box: Bundle, **resources: Any) -> str:
     return box.started()
 
 
-VERSION_1 = pytest.mark.needs("cgroups of version 1")
+VERSION_1 = pytest.mark.needs("version 1 of control groups")
 
 
 @VERSION_1

@@ -177,7 +177,7 @@ def test_every_set_of_capabilities_is_that_of_the_file(box: Bundle) -> None:
 
 def test_root_has_the_capabilities_of_the_file(box: Bundle) -> None:
     kept = ["CAP_CHOWN", "CAP_AUDIT_WRITE"]
-    box.process["capabilities"] = {kind: kept for kind in ("bounding", "permitted", "effective")}
+    box.process["capabilities"] = dict.fromkeys(("bounding", "permitted", "effective"), kept)
     got = [status(box, SETS[kind]) for kind in ("bounding", "permitted", "effective", "inheritable", "ambient")]
     assert got == [bits(*kept)] * 3 + [bits()] * 2
 

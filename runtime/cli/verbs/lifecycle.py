@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.cli.options import Option, Syntax
 from runtime.cli.verbs.sharing import STREAMS, connect_console, preserved_fds, write_pid_file
 from runtime.container.create import CreateOptions, create, read_bundle
 from runtime.container.delete import delete
-from runtime.container.kill import kill, parse_signal
+from runtime.container.kill import kill
 from runtime.container.start import start
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.cli.oci import Command
     from runtime.cli.options import Given
@@ -48,6 +47,8 @@ def perform(command: Command, verb: str, given: Given) -> int:
     if verb == "start":
         start(command.store.find(name))
     elif verb == "kill":
+        from runtime.cli.signal_names import parse_signal
+
         number = parse_signal((given.arguments[1:] or ["SIGTERM"])[0])
         kill(command.store.find(name), number, everybody=given.all)
     else:

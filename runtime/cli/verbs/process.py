@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
-from typing import TYPE_CHECKING, Any
 
+from runtime import jsontext
 from runtime.cli.options import Option, Syntax
 from runtime.cli.verbs.sharing import STREAMS, connect_console, preserved_fds, write_pid_file
 from runtime.container.errors import ContainerError
@@ -15,7 +14,10 @@ from runtime.spec.execution import Capabilities, OciProcess, User, parse_process
 from runtime.spec.reader import SpecError
 from runtime.values import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from runtime.cli.oci import Command
     from runtime.cli.options import Given
 
@@ -98,7 +100,7 @@ def _mask(names: list[str]) -> int:
 def _read(path: str) -> OciProcess:
     try:
         with open(path, encoding="utf-8") as file:
-            document: Any = json.load(file)
+            document: Any = jsontext.loads(file.read())
     except ValueError as error:
         if isinstance(error, SpecError):
             raise
