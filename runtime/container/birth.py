@@ -140,14 +140,23 @@ def _assist(prepared: Prepared, namespaces: Namespaces, entrance: Entrance, pipe
     """The midwife's life. She enters the group too, because from within a user namespace nobody is moved into it."""
     with contextlib.suppress(BaseException):
         try:
-            for fd in entrance.tasks:
-                os.write(fd, b"0")
+            _enter(entrance)
             _go_there(namespaces, pipes)
-            pid, _ = bear(prepared, namespaces.flags | c.CLONE_PARENT, entrance.directory)
+            pid, _ = bear(prepared, namespaces.flags | c.CLONE_PARENT, None)
             os.write(pipes[1], _REPLY.pack(pid))
         except OSError as error:
             os.write(pipes[1], _REPLY.pack(-(error.errno or 1)))
     os._exit(0)
+
+
+def _enter(entrance: Entrance) -> None:
+    """Herself, and so her child: later she may not even have a child born in the group (CLONE_INTO_CGROUP)."""
+    for fd in entrance.tasks:
+        os.write(fd, b"0")
+    if entrance.directory is not None:
+        procs = os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=entrance.directory)
+        os.write(procs, b"0")
+        os.close(procs)
 
 
 def _go_there(namespaces: Namespaces, pipes: tuple[int, int]) -> None:
@@ -175,6 +184,13 @@ def _become_root() -> None:
         os.setgroups(())
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
+
+
+def pid_inside(pid: int) -> int:
+    """Of the same process, in its own pid namespace (proc_pid_status(5), NSpid)."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        (line,) = (line for line in file if line.startswith("NSpid:"))
+    return int(line.split()[-1])
 
 
 @contextlib.contextmanager

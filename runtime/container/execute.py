@@ -151,7 +151,7 @@ def _plan(payload: Payload, pidfd: int, namespaces: int, entrance: Entrance) -> 
         *write_to_procfs(label_files(payload.labels)),
         *close_others(payload),
         *plan_priorities(process),
-        *plan_lookup(process.args, process.env),
+        *plan_lookup(process.args, process.env, process.cwd),
         *plan_signals(),
         *rendezvous(payload, CREATED),
         *plan_end(payload),

@@ -330,6 +330,7 @@ def test_users_and_groups_of_a_mount_can_be_mapped_unlike(box: Bundle, tree: Pat
 
 def test_an_id_mapped_mount_makes_a_mapped_root_the_owner(box: Bundle, tree: Path) -> None:
     mapped(box)
+    (box.rootfs / "data").mkdir()
     id_mapped(box, tree, "bind", "idmap", uidMappings=MAPPING, gidMappings=MAPPING)
     assert box.says("stat -c %u:%g /data/file; echo new > /data/new; stat -c %u /data/new").split() == ["0:0", "0"]
     assert (tree / "new").stat().st_uid == 0
@@ -337,6 +338,7 @@ def test_an_id_mapped_mount_makes_a_mapped_root_the_owner(box: Bundle, tree: Pat
 
 def test_an_id_mapping_without_mappings_is_that_of_the_user_namespace(box: Bundle, tree: Path) -> None:
     mapped(box)
+    (box.rootfs / "data").mkdir()
     id_mapped(box, tree, "bind", "idmap")
     assert box.says("stat -c %u:%g /data/file") == "0:0"
 
