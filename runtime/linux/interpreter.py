@@ -9,6 +9,7 @@ memory that is both written and executed.
 from __future__ import annotations
 
 import ctypes
+import errno
 import mmap
 import os
 import struct
@@ -25,10 +26,12 @@ from runtime.linux.program import (
     HEADER_BYTES,
     ON_FAILURE_WORD,
     ON_SUCCESS_WORD,
+    REFUSE,
     RESULT_WORD,
     RETURN,
     RETURN_OR_EXIT,
     Assembly,
+    Call,
     EntryOf,
     Failure,
     ResultOf,
@@ -38,7 +41,7 @@ from runtime.linux.program import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runtime.linux.program import Call, Memory, Slot
+    from runtime.linux.program import Memory, Slot
 
 _WORDS = ENTRY_BYTES // 8
 
@@ -59,19 +62,21 @@ INTERPRET = bytes.fromhex(
     "4c8b4328"  # mov r8,[rbx+0x28]
     "4c8b4b30"  # mov r9,[rbx+0x30]
     "4883f8ff"  # cmp rax,-1  ; COPY
-    "7452"  # je copy
+    "7458"  # je copy
     "4883f8fe"  # cmp rax,-2  ; CHECK
-    "7455"  # je check
-    "4883f8fd"  # cmp rax,-3  ; CLONE
-    "7454"  # je clone
-    "4883f8fc"  # cmp rax,-4  ; RETURN
-    "7468"  # je return
+    "745b"  # je check
+    "4883f8fd"  # cmp rax,-3  ; REFUSE
+    "745a"  # je refuse
+    "4883f8fc"  # cmp rax,-4  ; CLONE
+    "7461"  # je clone
+    "4883f8fb"  # cmp rax,-5  ; RETURN
+    "7475"  # je return
     "0f05"  # syscall
     "48894338"  # done: mov [rbx+0x38],rax  ; the result
     "4885c0"  # test rax,rax
     "7806"  # js bad
     "48035b48"  # add rbx,[rbx+0x48]  ; on to the entry after success
-    "ebbc"  # jmp next
+    "ebb6"  # jmp next
     "48f7d8"  # bad: neg rax
     "488b4b40"  # mov rcx,[rbx+0x40]  ; the errnos that are no failure
     "4883f9ff"  # cmp rcx,-1  ; all
@@ -81,24 +86,30 @@ INTERPRET = bytes.fromhex(
     "480fa3c1"  # bt rcx,rax
     "7306"  # jae failed
     "48035b50"  # allowed: add rbx,[rbx+0x50]  ; on to the entry after such an errno
-    "eb9d"  # jmp next
+    "eb97"  # jmp next
     "49891c24"  # failed: mov [r12],rbx  ; which entry
     "4989442408"  # mov [r12+0x8],rax  ; and why
     "498b5c2410"  # mov rbx,[r12+0x10]  ; on to the entries for that case
-    "eb8d"  # jmp next
+    "eb87"  # jmp next
     "4889d1"  # copy: mov rcx,rdx
     "f3a4"  # rep movsb
     "31c0"  # xor eax,eax
     "ebb9"  # jmp done
     "486307"  # check: movsxd rax,dword [rdi]
     "ebb4"  # jmp done
+    "31c0"  # refuse: xor eax,eax
+    "8b0f"  # mov ecx,[rdi]
+    "39f1"  # cmp ecx,esi
+    "75ac"  # jne done
+    "48ffc8"  # dec rax  ; -EPERM
+    "eba7"  # jmp done
     "b8b3010000"  # clone: mov eax,0x1b3  ; clone3
     "0f05"  # syscall
     "4885c0"  # test rax,rax
-    "75a8"  # jne done  ; the parent, once the child has executed or died
+    "759b"  # jne done  ; the parent, once the child has executed or died
     "4989542410"  # mov [r12+0x10],rdx  ; where the child goes on after a failure
     "4883c358"  # add rbx,0x58  ; the child's first entry
-    "e965ffffff"  # jmp next
+    "e952ffffff"  # jmp next
     "415c"  # return: pop r12
     "5b"  # pop rbx
     "c3"  # ret
@@ -129,12 +140,12 @@ class Program:
             interpret(self.address)
         else:
             _run_machine_code(self.address)
-        place, errno = struct.unpack_from("=2q", self._memory)
+        place, number = struct.unpack_from("=2q", self._memory)
         if place:
             place -= self.address
             slot = self.assembly.about(place)
-            what = self.assembly.purpose(place)
-            raise Failure(what if slot is None else f"{what} {os.fsdecode(self._string(slot))}", errno)
+            what = dict(self.assembly.purposes())[place]
+            raise Failure(what if slot is None else f"{what} {os.fsdecode(self._string(slot))}", number)
 
     def succeeded(self, call: Call) -> bool:
         """Whether the last execution came past this call; one that it left out counts."""
@@ -177,6 +188,25 @@ _PAGE = _executable_page()  # mapped as long as this module is
 _run_machine_code = None if _PAGE is None else _function(_PAGE)
 
 
+def perform(calls: tuple[Call, ...]) -> int:
+    """Make the calls in the calling process; the result of the last. Raises the `Failure` of one that failed."""
+    program = Program((*calls, Call("return", "return")))
+    program.execute()
+    return program.result(calls[-1])
+
+
+def fork(assembly: Assembly, args: syscalls.CloneArgs) -> tuple[int, int]:
+    """Clone a child with a memory of its own that makes the calls from Python: where they are there, and its pid."""
+    table = ctypes.create_string_buffer(len(assembly))
+    address = ctypes.addressof(table)
+    table.raw = assembly.at(address)
+    args.flags |= constants.CLONE_CLEAR_SIGHAND
+    pid = syscalls.clone3(args)
+    if pid == 0:
+        interpret(address)
+    return address, pid
+
+
 def interpret(address: int) -> None:
     """What the machine code does, in Python. The child of a clone has a copy of our memory, never our own."""
     header = (ctypes.c_long * (HEADER_BYTES // 8)).from_address(address)
@@ -206,8 +236,10 @@ def _make_call(number: int, arguments: list[int]) -> int:
         return 0
     if number == CHECK:
         return ctypes.c_int32.from_address(arguments[0]).value
+    if number == REFUSE:
+        return -errno.EPERM if ctypes.c_int32.from_address(arguments[0]).value == arguments[1] else 0
     if number == CLONE:
         args = syscalls.CloneArgs.from_buffer_copy(ctypes.string_at(arguments[0], arguments[1]))
         args.flags &= ~constants.CLONE_VM
-        return syscalls.clone3(args)
+        return syscalls.raw(syscalls.CLONE3, ctypes.addressof(args), ctypes.sizeof(args))
     return syscalls.raw(number, *arguments)

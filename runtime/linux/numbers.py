@@ -14,7 +14,7 @@ _X86_64 = {
     "rt_sigaction": 13, "rt_sigprocmask": 14, "sched_setaffinity": 203, "sched_setattr": 314, "seccomp": 317,
     "sendmsg": 46, "sendto": 44, "set_mempolicy": 238, "setdomainname": 171, "setgroups": 116, "sethostname": 170,
     "setns": 308, "setresgid": 119, "setresuid": 117, "setsid": 112, "socket": 41, "symlinkat": 266, "umask": 95,
-    "umount2": 166, "unlinkat": 263, "unshare": 272, "write": 1, "writev": 20,
+    "umount2": 166, "unlinkat": 263, "unshare": 272, "write": 1, "writev": 20, "fstatfs": 138,
 }  # fmt: skip
 _AARCH64 = {
     "bpf": 280, "capset": 91, "chdir": 49, "chroot": 51, "close": 57, "close_range": 436, "dup3": 24, "execve": 221,
@@ -26,7 +26,7 @@ _AARCH64 = {
     "rt_sigprocmask": 135, "sched_setaffinity": 122, "sched_setattr": 274, "seccomp": 277, "sendmsg": 211, "sendto":
     206, "set_mempolicy": 237, "setdomainname": 162, "setgroups": 159, "sethostname": 161, "setns": 268,
     "setresgid": 149, "setresuid": 147, "setsid": 157, "socket": 198, "symlinkat": 36, "umask": 166, "umount2": 39,
-    "unlinkat": 35, "unshare": 97, "write": 64, "writev": 66,
+    "unlinkat": 35, "unshare": 97, "write": 64, "writev": 66, "fstatfs": 44,
 }  # fmt: skip
 
 MACHINE = os.uname().machine

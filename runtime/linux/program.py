@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 # Not system calls:
 COPY = -1  # memcpy(3) of target, source and length
 CHECK = -2  # the result is the 32-bit number at argument 0, such as a netlink reply's error
-CLONE = -3  # clone3(2); the child goes on with the next entry, and after a failure at argument 2
-RETURN = -4  # to whoever had the table executed; a table without it ends by execve(2) or exit_group(2)
+REFUSE = -3  # fails with EPERM if the 32-bit number at argument 0 is argument 1
+CLONE = -4  # clone3(2); the child goes on with the next entry, and after a failure at argument 2
+RETURN = -5  # to whoever had the table executed; a table without it ends by execve(2) or exit_group(2)
 
 _ENTRY = struct.Struct("=11q")
 _WORD = struct.Struct("=q")
@@ -34,7 +35,7 @@ HEADER_BYTES = 24
 RESULT_WORD, ALLOWED_WORD, ON_SUCCESS_WORD, ON_FAILURE_WORD = 7, 8, 9, 10
 _ARGUMENTS = 6
 _GO_ON_AT = 16
-_NUMBERS = numbers() | {"copy": COPY, "check": CHECK, "clone": CLONE, "return": RETURN}
+_NUMBERS = numbers() | {"copy": COPY, "check": CHECK, "refuse": REFUSE, "clone": CLONE, "return": RETURN}
 _ALIGNMENT = 8
 _FAILED = 127
 
@@ -199,12 +200,12 @@ class Assembly:
         """Where that which is meant by an argument of the calls is, counted from the base."""
         return self._place(argument)
 
-    def purpose(self, place: int) -> str:
-        """What the entry at this place, counted from the base, is for."""
-        return self._row(place).what
+    def purposes(self) -> tuple[tuple[int, str], ...]:
+        """The place of each entry, counted from the base, and what it is for."""
+        return tuple((self._entry(index), row.what) for index, row in enumerate(self._rows))
 
     def about(self, place: int) -> Slot | None:
-        """The slot that completes it."""
+        """The slot that completes what the entry at this place is for."""
         return self._row(place).about
 
     def _row(self, place: int) -> Call | _Copy:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runtime.spec import namespaces as ns
 from runtime.spec.reader import I64, ID, U32, Reader, show
 from runtime.spec.resources import Resources, parse_resources
+from runtime.spec.seccomp import parse_seccomp
 from runtime.values import value
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    from runtime.linux.seccomp import Seccomp
     from runtime.spec.namespaces import IdMapping, Namespace, NetDevice, TimeOffset
 
 _PROPAGATIONS = tuple(prefix + kind for prefix in ("", "r") for kind in ("private", "shared", "slave", "unbindable"))
@@ -54,7 +58,7 @@ class MemoryPolicy:
 
 @value
 class Linux:
-    """The Linux part; ``seccomp`` and ``intel_rdt`` are the objects of the file, read by whoever compiles them."""
+    """The Linux part; ``intel_rdt`` is the object of the file, read by whoever applies it."""
 
     namespaces: tuple[Namespace, ...] = ()
     uid_mappings: tuple[IdMapping, ...] = ()
@@ -65,7 +69,7 @@ class Linux:
     cgroups_path: str | None = None
     resources: Resources = Resources()
     rootfs_propagation: str | None = None
-    seccomp: dict[str, Any] | None = None
+    seccomp: Seccomp | None = None
     sysctl: tuple[tuple[str, str], ...] = ()
     masked_paths: tuple[str, ...] = ()
     readonly_paths: tuple[str, ...] = ()
@@ -84,7 +88,7 @@ def parse_linux(value: object, path: str = "linux") -> Linux:
     reader = Reader(value, path)
     namespaces = ns.parse_namespaces(reader)
     uid_mappings, gid_mappings = ns.parse_user_mappings(reader, namespaces)
-    resources = reader.raw_object("resources")
+    resources, seccomp = reader.raw_object("resources"), reader.raw_object("seccomp")
     return Linux(
         namespaces=tuple(namespaces.values()),
         uid_mappings=uid_mappings,
@@ -95,7 +99,7 @@ def parse_linux(value: object, path: str = "linux") -> Linux:
         cgroups_path=_cgroups_path(reader),
         resources=Resources() if resources is None else parse_resources(resources, reader.at("resources")),
         rootfs_propagation=_propagation(reader),
-        seccomp=reader.raw_object("seccomp"),
+        seccomp=None if seccomp is None else parse_seccomp(seccomp, reader.at("seccomp")),
         sysctl=ns.parse_sysctls(reader, namespaces),
         masked_paths=reader.absolute_paths("maskedPaths"),
         readonly_paths=reader.absolute_paths("readonlyPaths"),

@@ -19,11 +19,11 @@ from runtime.image.builder import Directory, Entry, File, LayerRecipe, Symlink, 
 from runtime.image.config import ImageConfig
 from runtime.image.store import ImageStore
 from runtime.linux import capabilities
-from runtime.linux.libseccomp import compile_profile
+from runtime.linux.filter import compile_filter
 from runtime.network.addresses import PORTS, InstanceAddress
 from runtime.process.client import Launcher
 from runtime.spec.container import ContainerSpec, Process, Resources, Rootfs
-from runtime.spec.seccomp import default_profile
+from runtime.spec.profile import default_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -169,7 +169,7 @@ def make_ground(directory: Path, layers: tuple[Path, ...]) -> Iterator[Ground]:
     group = f"tare-test-{os.getpid()}-{next(_serial)}"
     (directory / "containers").mkdir(parents=True)
     (directory / "rootfs").mkdir()
-    seccomp = compile_profile(default_profile(capabilities.DEFAULT))
+    seccomp = compile_filter(default_profile(capabilities.DEFAULT)).program
     with ExitStack() as stack:
         create_parents(hierarchy, group)
         for path in Cgroup(hierarchy, group).directories:
