@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.drivers.container import link_name, make_process, remove_if_last
-from runtime.cgroups.cgroup import Cgroup, create_parents, remove_directory
+from runtime.cgroups.cgroup import create_parents, remove_directory
 from runtime.cgroups.hierarchy import Hierarchy, host_hierarchy
 from runtime.image.flatten import flatten
 from runtime.image.store import ImageStore
@@ -86,6 +86,11 @@ class Ground:
         self._stack.close()
 
     def _remove_parents(self) -> None:
-        for directory in Cgroup(self.hierarchy, self.context.cgroup).directories:
-            remove_directory(directory)
-            remove_if_last(Path(directory).parent)
+        """Other programs make the groups above a container's in every hierarchy, and leave them."""
+        mountinfo = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+        for mount in {line.split(" ")[4] for line in mountinfo if " - cgroup" in line}:
+            top = Path(mount, self.context.cgroup)
+            for directory, _, _ in os.walk(top, topdown=False):
+                remove_directory(directory)
+            if top.parent.is_dir():
+                remove_if_last(top.parent)

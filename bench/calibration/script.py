@@ -1,4 +1,4 @@
-"""What `floor.c` replays: the very programs that our launcher executes, one for each container, with nothing left out."""
+"""What `floor.c` replays: the very programs that our launcher executes, one for each container."""
 
 from __future__ import annotations
 
