@@ -64,16 +64,13 @@ class Containerd(Engine):
     def _run(self, job: Job) -> tuple[str, ...]:
         spec = self._ground.spec
         limits = ("--memory-limit", str(spec.memory_bytes), "--cpus", f"{spec.cpus:g}")
-        user = ("--user", f"{self._ground.process.uid}:{self._ground.process.gid}")
         place = ("--cgroup", f"/{self._ground.context.cgroup}/{job.name}")
-        return ("run", "--detach", *place, *limits, *user, self._image, job.name, *IDLE)
+        return ("run", "--detach", *place, *limits, self._image, job.name, *IDLE)
 
-    def remove(self, jobs: Sequence[Job]) -> None:
-        """Kill, wait, delete: it has no command that does it for several."""
-        if not self._opened:
-            return
-        for job in jobs:
-            self._call("tasks", "kill", "--signal", "SIGKILL", job.name)
-        for job in jobs:
-            self._call("tasks", "delete", "--force", job.name)
-        self._call("containers", "delete", *(job.name for job in jobs))
+    def _remove(self, names: Sequence[str]) -> None:
+        """It has no command that does it for several."""
+        for name in names:
+            self._call("tasks", "kill", "--signal", "SIGKILL", name)
+        for name in names:
+            self._call("tasks", "delete", "--force", name)
+        self._call("containers", "delete", *names)

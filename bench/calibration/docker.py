@@ -1,4 +1,4 @@
-"""docker, with a dockerd and a containerd of our own and a bridge of the run's."""
+"""docker, with a dockerd and a containerd of our own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from bench.calibration.commands import Daemon
 from bench.calibration.containerd import start_containerd
 from bench.calibration.engine import IMAGE, Engine, program
 from bench.calibration.ground import IDLE
-from runtime.network.addresses import PORTS, BridgeAddress
-from runtime.network.bridge import create_bridge
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,9 +24,6 @@ class Docker(Engine):
     def _start(self) -> None:
         containerd, address = start_containerd(self._directory, self._data, self._log)
         self._stack.callback(containerd.close)
-        # One bridge beyond those of the run's own containers: docker numbers the addresses of its own.
-        bridge = BridgeAddress(-(-self._ground.network.capacity // PORTS))
-        create_bridge(bridge, self._ground.network.run_id)
         (self._directory / "daemon.json").write_text("{}", encoding="utf-8")
         options = {
             "--containerd": address,
@@ -37,10 +32,9 @@ class Docker(Engine):
             "--pidfile": str(self._directory / "docker.pid"),
             "--host": f"unix://{self._socket}",
             "--config-file": str(self._directory / "daemon.json"),
-            "--bridge": bridge.name,
             "--cgroup-parent": f"/{self._ground.context.cgroup}",
         }
-        switches = ("--iptables=false", "--ip-forward=false", "--ip-masq=false")
+        switches = ("--iptables=false", "--ip-masq=false")
         words = [word for option in options.items() for word in option]
         command = (program("dockerd"), *words, *switches)
         self._stack.callback(Daemon(command, (*self._prefix(), "version"), self._log).close)

@@ -68,7 +68,7 @@ class Floor:
         """Compile it."""
         self._program = compile_floor(self._ground.context.roots.data)
 
-    def stock(self, jobs: Sequence[Job]) -> None:
+    def stock(self, jobs: Sequence[Job], parallel: int) -> None:
         """Nothing is made ahead."""
 
     def launch(self, jobs: Sequence[Job], parallel: int) -> Timing:

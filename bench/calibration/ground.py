@@ -78,7 +78,7 @@ class Ground:
     def surroundings(self) -> Surroundings:
         """What a launcher of its own would have."""
         rights = self.process.capabilities
-        return Surroundings(self.hierarchy, str(self.mountpoint), masked_paths(), self.null_fd, rights)
+        return Surroundings(self.hierarchy, str(self.mountpoint), masked_paths(), self.null_fd, rights, self.null_fd)
 
     def close(self) -> None:
         """Remove the groups. Idempotent."""

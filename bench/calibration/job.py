@@ -43,8 +43,11 @@ class Peer(Protocol):
     def open(self) -> None:
         """Get ready; never timed. Idempotent."""
 
-    def stock(self, jobs: Sequence[Job]) -> None:
-        """Make ahead what can be made ahead for these; never timed, but its memory counts."""
+    def stock(self, jobs: Sequence[Job], parallel: int) -> None:
+        """Make ahead what can be made ahead for these; never timed, but its memory counts.
+
+        They will be launched in one call of `launch`, or in several that keep their order.
+        """
 
     def launch(self, jobs: Sequence[Job], parallel: int) -> Timing:
         """Launch them, so many at once; they stay."""

@@ -49,8 +49,9 @@ class OciRuntime:
         self._log = self._ground.context.directory / f"{self.name}.log"
         self._state.mkdir(exist_ok=True)
 
-    def stock(self, jobs: Sequence[Job]) -> None:
+    def stock(self, jobs: Sequence[Job], parallel: int) -> None:
         """Write the bundles: an engine would have done so before it calls."""
+        del parallel
         for job in jobs:
             write_bundle(self._bundle(job), self._ground.flat, self._ground.container(job))
 

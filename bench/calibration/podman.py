@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from bench.calibration.engine import IMAGE, Engine, program
 from bench.calibration.ground import IDLE
-from runtime.network.addresses import PORTS, BridgeAddress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +29,7 @@ class Podman(Engine):
     """``podman run -d``."""
 
     name = "podman"
-    needs = ("podman", "conmon")
+    needs = ("podman", "conmon", "runc")
 
     def _start(self) -> None:
         directory, data = self._directory, self._data
@@ -41,10 +40,6 @@ class Podman(Engine):
         files = {f"CONTAINERS_{name}": f"{directory}/{file}.conf" for name, file in _CONFIGURATIONS.items()}
         self._environment = os.environ | files | {"DISABLE_HC_SYSTEMD": "true"}
         self._call("import", str(self._archive()), IMAGE)
-        bridge = BridgeAddress(-(-self._ground.network.capacity // PORTS) + 1)
-        self._call("network", "create", "--subnet", str(bridge.network), "--interface-name", bridge.name, bridge.name)
-        self._network = bridge.name
-        self._stack.callback(self._call, "network", "rm", "--force", bridge.name)
 
     def _configuration(self) -> str:
         """It asks for more files and processes than root may have who lacks CAP_SYS_RESOURCE: ask for what there is."""
@@ -54,19 +49,19 @@ class Podman(Engine):
             "nproc": min(_hard_limit(resource.RLIMIT_NPROC), pids),
         }
         limits = json.dumps([f"{name}={limit}:{limit}" for name, limit in hard.items()])
-        networks = f"[network]\nnetwork_config_dir = \"{self._directory}/networks\"\n"
+        networks = f'[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = "{self._directory}/networks"\n'
         return f"[containers]\ndefault_ulimits = {limits}\n{_ENGINE}{networks}"
 
     def _prefix(self) -> tuple[str, ...]:
         return (program("podman"),)
 
     def _run(self, job: Job) -> tuple[str, ...]:
-        network = ("--network", "none" if job.address is None else self._network)
+        network = ("--network", "none" if job.address is None else "podman")
         place = ("--name", job.name, "--cgroup-parent", f"/{self._ground.context.cgroup}")
         return ("run", "--detach", *place, *network, *self._limits(), IMAGE, *IDLE)
 
-    def _remove(self, names: Sequence[str]) -> tuple[str, ...]:
-        return ("rm", "--force", "--time", "0", *names)
+    def _remove(self, names: Sequence[str]) -> None:
+        self._call("rm", "--force", "--time", "0", *names)
 
 
 def _hard_limit(kind: int) -> int:

@@ -44,7 +44,7 @@ class Tare:
             launcher = Launcher(ground.context.label, ground.mountpoint, ground.process.capabilities)
             self._launchers.append(self._stack.enter_context(launcher))
 
-    def stock(self, jobs: Sequence[Job]) -> None:
+    def stock(self, jobs: Sequence[Job], parallel: int) -> None:
         """Nothing is made ahead."""
 
     def launch(self, jobs: Sequence[Job], parallel: int) -> Timing:

@@ -174,7 +174,7 @@ class _Trial:
                 self._peer.open()
             self._read_memory(CALM)
             with self._shield():
-                self._peer.stock(self._jobs)
+                self._peer.stock(self._jobs, self._key.parallel)
             steps = _steps(len(self._jobs)) if self._key.parallel == 1 else (0, len(self._jobs))
             timings = [self._step(step) for step in steps[1:]]
             self._record("all_launched", sum(timing.all_ns for timing in timings) / _NS_PER_MS)

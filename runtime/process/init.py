@@ -58,6 +58,13 @@ class NetworkSlots:
 
 
 @value
+class ReadyNetwork:
+    """A network namespace that was configured before; ``fd`` is its descriptor."""
+
+    fd: int
+
+
+@value
 class InitContext:
     """What is made before the clone, and what the child is to be."""
 
@@ -66,7 +73,7 @@ class InitContext:
     tasks_fds: tuple[Call, ...]
     log_fd: Call
     null_fd: int
-    network: NetworkSlots | None
+    network: NetworkSlots | ReadyNetwork | None
     rootfs: tuple[Operation, ...]
     bounding_set: int
 
@@ -89,7 +96,7 @@ def plan_init(context: InitContext) -> tuple[Call, ...]:
         *join_cgroup(context.tasks_fds),
         # Only now, so that the namespace's root is the container's own group (cgroup_namespaces(7)).
         Call("leave the control group namespace", "unshare", (constants.CLONE_NEWCGROUP,)),
-        *_configure_network(context.network),
+        *plan_network(context.network),
         Call("set the hostname", "sethostname", (context.hostname, LengthOf(context.hostname))),
         Call("set the umask", "umask", (0,)),
         *(call for operation in context.rootfs for call in operation.calls()),
@@ -126,9 +133,12 @@ def join_cgroup(tasks_fds: tuple[int, ...] | tuple[Call, ...]) -> tuple[Call, ..
     return tuple(Call("join the control group", "write", (fd, b"0", 1)) for fd in tasks_fds)
 
 
-def _configure_network(network: NetworkSlots | None) -> tuple[Call, ...]:
+def plan_network(network: NetworkSlots | ReadyNetwork | None) -> tuple[Call, ...]:
+    """Enter the namespace that is ready, or configure the caller's own, which is new."""
     if network is None:
         return ()
+    if isinstance(network, ReadyNetwork):
+        return (Call("enter the network namespace", "setns", (network.fd, constants.CLONE_NEWNET)),)
     reply = Memory(bytes(_REPLY_BYTES))
     host = network.host_netlink
     calls = [call for slot in network.host for call in _request("configure the link", host, slot, reply)]
@@ -139,7 +149,8 @@ def _configure_network(network: NetworkSlots | None) -> tuple[Call, ...]:
         if wanted:
             calls.append(Call("name the link", "copy", (At(slot, _INDEX_AT), At(ifreq, _IFREQ_INDEX_AT), 4)))
         calls += _request("configure the network", netlink, slot, reply)
-    return tuple(calls)
+    # It would keep the namespace alive in whoever shares our descriptors.
+    return (*calls, Call("close", "close", (netlink,)))
 
 
 def wants_index(request: bytes) -> bool:

@@ -15,7 +15,7 @@ from runtime.linux import constants
 from runtime.linux.interpreter import Program
 from runtime.linux.program import ANY_ERRNO, At, Call, ResultOf, Slot
 from runtime.process.clone import CLONE_ARGS_CGROUP_AT, Birth, LaunchError, bear
-from runtime.process.init import InitContext, NetworkSlots, open_socket, plan_init, wants_index
+from runtime.process.init import InitContext, NetworkSlots, ReadyNetwork, open_socket, plan_init, wants_index
 from runtime.rootfs.plan import overlay_options, plan_rootfs
 from runtime.values import value
 
@@ -23,20 +23,14 @@ if TYPE_CHECKING:
     from runtime.cgroups.hierarchy import Hierarchy
     from runtime.process.clone import Child
     from runtime.rootfs.plan import Masked
-    from runtime.spec.container import ContainerSpec, Process, Resources
+    from runtime.spec.container import ContainerSpec, Network, Process, Resources
 
 _AT_FDCWD = -100
 _SLOT_BYTES = 4095  # PATH_MAX, and the page that mount(2) takes, less the NUL
 _OPEN_LOG = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 _OPEN_ENTRANCE = {1: os.O_WRONLY | os.O_CLOEXEC, 2: os.O_PATH | os.O_CLOEXEC}
 # The cgroup namespace comes later, once the child is in its group.
-_NAMESPACES = (
-    constants.CLONE_NEWPID
-    | constants.CLONE_NEWNS
-    | constants.CLONE_NEWUTS
-    | constants.CLONE_NEWIPC
-    | constants.CLONE_NEWNET
-)
+_NAMESPACES = constants.CLONE_NEWPID | constants.CLONE_NEWNS | constants.CLONE_NEWUTS | constants.CLONE_NEWIPC
 
 
 @value
@@ -48,6 +42,8 @@ class Surroundings:
     masks: tuple[Masked, ...]
     null_fd: int
     bounding_set: int
+    ready_fd: int
+    """Where the network namespace of a container is while it is launched, if one was made ahead."""
 
 
 @value
@@ -55,7 +51,7 @@ class Kind:
     """What containers have in common that one program launches.
 
     ``host_requests`` counts the network's requests on the host's side; ``indexed`` says of each of those inside
-    whether it wants the link's index.
+    whether it wants the link's index. With ``ready`` the network was made ahead, and none of these matters.
     """
 
     process: Process
@@ -63,6 +59,7 @@ class Kind:
     link: str | None
     host_requests: int
     indexed: tuple[bool, ...]
+    ready: bool = False
 
 
 @value
@@ -90,20 +87,19 @@ class LaunchPlan:
     birth: Birth
 
 
-def kind_of(spec: ContainerSpec) -> Kind:
-    """The container's kind."""
-    if spec.network is None:
-        return Kind(spec.process, spec.resources, None, 0, ())
+def kind_of(spec: ContainerSpec, *, ready: bool = False) -> Kind:
+    """The container's kind; ``ready`` if its network is."""
+    if spec.network is None or ready:
+        return Kind(spec.process, spec.resources, None, 0, (), ready)
     indexed = tuple(map(wants_index, spec.network.guest))
     return Kind(spec.process, spec.resources, spec.network.link, len(spec.network.host), indexed)
 
 
-def slot_contents(spec: ContainerSpec, hierarchy: Hierarchy) -> dict[str, bytes]:
+def slot_contents(spec: ContainerSpec, hierarchy: Hierarchy, *, ready: bool = False) -> dict[str, bytes]:
     """What the container differs in from others of its kind, by the name of the slot."""
     groups = Cgroup(hierarchy, spec.cgroup).directories
     limits = plan_limits(hierarchy.version, spec.resources)
     entrance = "/tasks" if hierarchy.version == 1 else ""
-    requests = {"host": spec.network.host, "guest": spec.network.guest} if spec.network else {}
     texts = {
         "directory": spec.directory,
         "upper": spec.rootfs.upper,
@@ -119,28 +115,33 @@ def slot_contents(spec: ContainerSpec, hierarchy: Hierarchy) -> dict[str, bytes]
         },
     }
     contents = {name: os.fsencode(text) for name, text in texts.items()}
-    return contents | {
-        f"{side} {number}": request for side, several in requests.items() for number, request in enumerate(several)
-    }
+    return contents if ready else contents | request_contents(spec.network)
+
+
+def request_contents(network: Network | None) -> dict[str, bytes]:
+    """A network's requests by the names of their slots."""
+    requests = {"host": network.host, "guest": network.guest} if network else {}
+    return {f"{side} {number}": one for side, several in requests.items() for number, one in enumerate(several)}
 
 
 def plan_launch(kind: Kind, slots: dict[str, Slot], surroundings: Surroundings) -> LaunchPlan:
     """From the first directory to the last descriptor closed."""
     hierarchy = surroundings.hierarchy
     directory = _make_directory("make directory", slots["directory"], 0o700)
-    groups = tuple(_make_directory("create cgroup", slot, 0o777) for slot in _numbered(slots, "group"))
+    groups = tuple(_make_directory("create cgroup", slot, 0o777) for slot in numbered(slots, "group"))
     opened = Opened(
-        tuple(_open("open", slot, _OPEN_ENTRANCE[hierarchy.version]) for slot in _numbered(slots, "entrance")),
+        tuple(_open("open", slot, _OPEN_ENTRANCE[hierarchy.version]) for slot in numbered(slots, "entrance")),
         _open("open log", slots["log"], _OPEN_LOG),
         open_socket() if kind.link is not None else None,
     )
     child = plan_init(_init_context(kind, slots, surroundings, opened))
-    birth = Birth(child, _NAMESPACES, 0 if hierarchy.version == 2 else None)
+    namespaces = _NAMESPACES if kind.ready else _NAMESPACES | constants.CLONE_NEWNET
+    birth = Birth(child, namespaces, 0 if hierarchy.version == 2 else None)
     files = tuple((call, Call("close", "close", (call,), ANY_ERRNO)) for call in opened.all)
     limits = [
         _write_limit(slot, content)
         for slot, (_, _, content) in zip(
-            _numbered(slots, "limit"), plan_limits(hierarchy.version, kind.resources), strict=True
+            numbered(slots, "limit"), plan_limits(hierarchy.version, kind.resources), strict=True
         )
     ]
     calls = (
@@ -161,10 +162,10 @@ def plan_launch(kind: Kind, slots: dict[str, Slot], surroundings: Surroundings) 
 
 
 def _init_context(kind: Kind, slots: dict[str, Slot], surroundings: Surroundings, opened: Opened) -> InitContext:
-    network = None
+    network: NetworkSlots | ReadyNetwork | None = ReadyNetwork(surroundings.ready_fd) if kind.ready else None
     if kind.link is not None and opened.netlink is not None:
-        guest = tuple(zip(_numbered(slots, "guest"), kind.indexed, strict=True))
-        network = NetworkSlots(kind.link, opened.netlink, _numbered(slots, "host"), guest)
+        guest = tuple(zip(numbered(slots, "guest"), kind.indexed, strict=True))
+        network = NetworkSlots(kind.link, opened.netlink, numbered(slots, "host"), guest)
     return InitContext(
         process=kind.process,
         hostname=slots["hostname"],
@@ -177,7 +178,8 @@ def _init_context(kind: Kind, slots: dict[str, Slot], surroundings: Surroundings
     )
 
 
-def _numbered(slots: dict[str, Slot], name: str) -> tuple[Slot, ...]:
+def numbered(slots: dict[str, Slot], name: str) -> tuple[Slot, ...]:
+    """The slots of this name, in order."""
     return tuple(slot for key, slot in slots.items() if key.startswith(f"{name} "))
 
 
@@ -205,10 +207,11 @@ def _be_born_in(group: Call, birth: Birth, version: int) -> tuple[Call, ...]:
 class Launch:
     """Launches containers of one kind."""
 
-    def __init__(self, spec: ContainerSpec, surroundings: Surroundings) -> None:
+    def __init__(self, spec: ContainerSpec, surroundings: Surroundings, *, ready: bool = False) -> None:
         self._hierarchy = surroundings.hierarchy
-        self.slots = {name: Slot(_SLOT_BYTES) for name in slot_contents(spec, self._hierarchy)}
-        self.plan = plan_launch(kind_of(spec), self.slots, surroundings)
+        self._ready = ready
+        self.slots = {name: Slot(_SLOT_BYTES) for name in slot_contents(spec, self._hierarchy, ready=ready)}
+        self.plan = plan_launch(kind_of(spec, ready=ready), self.slots, surroundings)
         self.program = Program(self.plan.calls)
 
     def launch(self, spec: ContainerSpec) -> Child:
@@ -222,7 +225,7 @@ class Launch:
 
     def fill(self, spec: ContainerSpec) -> None:
         """Make the program this container's."""
-        for name, content in slot_contents(spec, self._hierarchy).items():
+        for name, content in slot_contents(spec, self._hierarchy, ready=self._ready).items():
             try:
                 self.program.put(self.slots[name], content)
             except ValueError as error:

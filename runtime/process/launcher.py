@@ -24,6 +24,7 @@ from runtime.process import clone, messages
 from runtime.process.enter import enter
 from runtime.process.init import plan_chroot
 from runtime.process.launch import Kind, Launch, Surroundings, kind_of
+from runtime.process.stock import Stock
 from runtime.rootfs.plan import masked_paths
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Launcher:
         self._bounding_set = capabilities.limit_bounding_set(bounds)
         self._launches: dict[Kind, Launch] = {}
         self._null_fd = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        self._ready_fd = os.dup(self._null_fd)
+        self._stock = Stock()
         self._processes: dict[str, Supervised] = {}
         self._by_pidfd: dict[int, Supervised] = {}
         self._epoll = select.epoll()
@@ -76,6 +79,7 @@ class Launcher:
             for name in list(self._processes):
                 with contextlib.suppress(OSError, CgroupError):
                     self._remove(name)
+            self._stock.close()
             _end_children()
 
     def _answer(self) -> None:
@@ -95,6 +99,9 @@ class Launcher:
         match request:
             case messages.Launch():
                 return self._launch(request.spec)
+            case messages.Stock():
+                self._stock.add(request.network)
+                return messages.Done()
             case messages.Spawn():
                 return self._spawn(request)
             case messages.Exec():
@@ -127,17 +134,34 @@ class Launcher:
         if self._hierarchy is None:
             return messages.Refused("launch a container: this launcher was started for plain processes")
         self._check_unused(spec.id)
-        child = self._launch_of(spec, self._hierarchy).launch(spec)
+        with self._network_made_ahead(spec) as ready:
+            child = self._launch_of(spec, self._hierarchy, ready=ready).launch(spec)
         cgroup = Cgroup(self._hierarchy, spec.cgroup)
         return self._supervise(spec.id, Supervised(child.pid, child.pidfd, cgroup, spec.directory))
 
-    def _launch_of(self, spec: ContainerSpec, hierarchy: Hierarchy) -> Launch:
-        kind = kind_of(spec)
+    @contextlib.contextmanager
+    def _network_made_ahead(self, spec: ContainerSpec) -> Iterator[bool]:
+        """Whether there is one; within the context it is where a launch looks for it, and is the container's alone."""
+        fd = self._stock.take(spec.network)
+        if fd is None:
+            yield False
+            return
+        os.dup2(fd, self._ready_fd, inheritable=False)
+        os.close(fd)
+        try:
+            yield True
+        finally:
+            os.dup2(self._null_fd, self._ready_fd, inheritable=False)
+
+    def _launch_of(self, spec: ContainerSpec, hierarchy: Hierarchy, *, ready: bool) -> Launch:
+        kind = kind_of(spec, ready=ready)
         if kind not in self._launches:
             if len(self._launches) >= _KINDS:
                 self._launches.clear()
-            around = Surroundings(hierarchy, self._mountpoint, masked_paths(), self._null_fd, self._bounding_set)
-            self._launches[kind] = Launch(spec, around)
+            around = Surroundings(
+                hierarchy, self._mountpoint, masked_paths(), self._null_fd, self._bounding_set, self._ready_fd
+            )
+            self._launches[kind] = Launch(spec, around, ready=ready)
         return self._launches[kind]
 
     def _spawn(self, request: messages.Spawn) -> messages.Reply:

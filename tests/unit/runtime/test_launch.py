@@ -29,7 +29,7 @@ def spec(number: int, *, connected: bool = True) -> ContainerSpec:
 
 
 def surroundings(hierarchy: Hierarchy) -> Surroundings:
-    return Surroundings(hierarchy, "/run/rootfs", (Masked("/proc/kcore", "/dev/null"),), 5, 1 << 40)
+    return Surroundings(hierarchy, "/run/rootfs", (Masked("/proc/kcore", "/dev/null"),), 5, 1 << 40, 6)
 
 
 def compile_for(one: ContainerSpec, hierarchy: Hierarchy) -> tuple[Assembly, dict[str, Slot]]:
