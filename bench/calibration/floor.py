@@ -45,6 +45,53 @@ def compile_floor(data: Path) -> Path:
     return program
 
 
+class Lane:
+    """One process of the floor, which has read its script and waits."""
+
+    def __init__(self, program: Path, script: Script, path: Path, null_fd: int) -> None:
+        script.write(path)
+        self._script = script
+        self._process = subprocess.Popen(
+            (program, path),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=(null_fd,),
+            start_new_session=True,
+        )
+        self._lines(1)
+        path.unlink()
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    def begin(self) -> None:
+        """Let it launch."""
+        if self._process.stdin is not None:
+            self._process.stdin.write("\n")
+            self._process.stdin.flush()
+
+    def times_ns(self) -> tuple[int, ...]:
+        """How long each launch took; raises `WorkloadError` naming the call that failed."""
+        return tuple(map(int, self._lines(self._script.count)))
+
+    def end(self) -> None:
+        """Let it kill and reap what it has started, and end. Idempotent."""
+        self._process.communicate(timeout=_ENDS_WITHIN_S)
+
+    def _lines(self, count: int) -> list[str]:
+        lines = [self._process.stdout.readline() for _ in range(count)] if self._process.stdout else []
+        if "" in lines:
+            _, complaint = self._process.communicate()
+            place, _, problem = complaint.strip().partition(" system call: ")
+            what = self._script.purpose(int(place)) if problem else "run"
+            raise WorkloadError(f"launch on the floor: {what}: {(problem or complaint.strip()).lower()}")
+        return lines
+
+
 class Floor:
     """Runs one process of it for each of the containers launched at once."""
 
@@ -52,7 +99,7 @@ class Floor:
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
-        self._running: list[subprocess.Popen[str]] = []
+        self._lanes: list[Lane] = []
 
     def absence(self) -> str | None:
         """It needs a compiler, and a processor that its few instructions are of."""
@@ -73,35 +120,23 @@ class Floor:
 
     def launch(self, jobs: Sequence[Job], parallel: int) -> Timing:
         """Each process times its own launches; all begin at once."""
-        lanes = [self._load(jobs[lane::parallel]) for lane in range(parallel) if jobs[lane::parallel]]
-        for process, _, _ in lanes:
-            _write_line(process)
-        times = []
-        for process, script, count in lanes:
-            times.append([int(line) for line in _lines(process, script, count)])
+        lanes = [self.load(jobs[lane::parallel]) for lane in range(min(parallel, len(jobs)))]
+        for lane in lanes:
+            lane.begin()
+        times = [lane.times_ns() for lane in lanes]
         return Timing(tuple(one for lane in times for one in lane), max(map(sum, times)))
 
-    def _load(self, jobs: Sequence[Job]) -> tuple[subprocess.Popen[str], Script, int]:
-        path = self._ground.context.directory / f"script-{len(self._running)}"
-        script = Script([self._ground.container(job) for job in jobs], self._ground.surroundings())
-        script.write(path)
-        process = subprocess.Popen(
-            (self._program, path),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            pass_fds=(self._ground.null_fd,),
-            start_new_session=True,
-        )
-        self._running.append(process)
-        _lines(process, script, 1)
-        path.unlink()
-        return process, script, len(jobs)
+    def load(self, jobs: Sequence[Job]) -> Lane:
+        """A process that is ready to launch these."""
+        ground = self._ground
+        script = Script([ground.container(job) for job in jobs], ground.surroundings())
+        path = ground.context.directory / f"script-{len(self._lanes)}"
+        self._lanes.append(Lane(self._program, script, path, ground.null_fd))
+        return self._lanes[-1]
 
     def remove(self, jobs: Sequence[Job]) -> None:
         """Each process kills and reaps what it has started; directories and groups are removed by us."""
-        self._end()
+        self.close()
         for job in jobs:
             spec = self._ground.container(job)
             Cgroup(self._ground.hierarchy, spec.cgroup).remove()
@@ -109,26 +144,6 @@ class Floor:
 
     def close(self) -> None:
         """End every process. Idempotent."""
-        self._end()
-
-    def _end(self) -> None:
-        for process in self._running:
-            process.communicate(timeout=_ENDS_WITHIN_S)
-        self._running.clear()
-
-
-def _write_line(process: subprocess.Popen[str]) -> None:
-    if process.stdin is not None:
-        process.stdin.write("\n")
-        process.stdin.flush()
-
-
-def _lines(process: subprocess.Popen[str], script: Script, count: int) -> list[str]:
-    """The next lines; raises `WorkloadError` if the process has failed instead of writing them."""
-    lines = [process.stdout.readline() for _ in range(count)] if process.stdout else []
-    if "" in lines:
-        _, complaint = process.communicate()
-        place, _, problem = complaint.strip().partition(" system call: ")
-        what = script.purpose(int(place)) if problem else "run"
-        raise WorkloadError(f"launch on the floor: {what}: {problem or complaint.strip()}")
-    return lines
+        for lane in self._lanes:
+            lane.end()
+        self._lanes.clear()

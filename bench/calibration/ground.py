@@ -92,5 +92,5 @@ class Ground:
             top = Path(mount, self.context.cgroup)
             for directory, _, _ in os.walk(top, topdown=False):
                 remove_directory(directory)
-            if top.parent.is_dir():
+            if top.parent != Path(mount) and top.parent.is_dir():
                 remove_if_last(top.parent)

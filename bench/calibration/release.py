@@ -8,6 +8,7 @@ the middle of the batch. A second one, given up only then, is in a batch that be
 from __future__ import annotations
 
 import os
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -46,7 +47,15 @@ def _visit(link: str) -> None:
 
 def _wait_until_gone(link: str) -> None:
     deadline = time.monotonic() + _RELEASED_WITHIN_S
-    while os.path.lexists(f"/sys/class/net/{link}"):
+    while _is_there(link):
         if time.monotonic() > deadline:
             raise WorkloadError(f"wait for the kernel: link {link} is still there")
         time.sleep(_POLL_S)
+
+
+def _is_there(link: str) -> bool:
+    try:
+        socket.if_nametoindex(link)
+    except OSError:
+        return False
+    return True

@@ -32,6 +32,11 @@ class Script:
         self._assembly = Assembly(self.plan.calls, RETURN_OR_EXIT)
         self._purposes = dict(self._assembly.purposes())
 
+    @property
+    def count(self) -> int:
+        """How many containers."""
+        return len(self._specs)
+
     def write(self, path: Path) -> None:
         """Write it where `floor.c` reads it."""
         with path.open("wb") as file:
