@@ -135,12 +135,12 @@ def _print_table(summary: CalibrationSummary) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("program", "network", "at once", title="One container")
+    table = Table("program", "network", "at once", title="One container", box=None)
     for name in ("median", "p99", "mean", "to floor", "to runc", "teardown", "memory"):
         table.add_column(name, justify="right")
     for one in summary.treatments:
         table.add_row(*row(one))
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(table)
     for absent in summary.absent:
         console.print(f"not measured: {absent.name} ({absent.what}): {absent.reason}", markup=False)

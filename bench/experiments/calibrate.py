@@ -12,7 +12,7 @@ from bench.calibration.release import wait_until_released
 from bench.calibration.treatment import Key
 from bench.drivers import resources
 from bench.experiments.experiment import Experiment, Prepared
-from bench.meters import CALM, Settling, settle
+from bench.meters import Settling, settle
 from bench.metrics import METRICS
 from bench.preflight import Check, refuse_impossible
 from bench.results import Absent, Limit, Plan, Sample, TreatmentPlan
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _NS_PER_MS = 1_000_000
 # For the preflight only: the heaviest of the peers, rounded up.
 _ESTIMATE_BYTES = 8 << 20
+# Teardown has waited for the kernel already; what other programs of the host do meanwhile, rounds average out.
+_CALM = Settling(window_s=0.5, readings=10, deadline_s=2.0)
+_SETTLING = Settling(deadline_s=1.0)
 _PIDS_EACH = 16
 _FILES_EACH = 2
 
@@ -172,7 +175,7 @@ class _Trial:
         try:
             with self._shield():
                 self._peer.open()
-            self._read_memory(CALM)
+            self._read_memory(_CALM)
             with self._shield():
                 self._peer.stock(self._jobs, self._key.parallel)
             steps = _steps(len(self._jobs)) if self._key.parallel == 1 else (0, len(self._jobs))
@@ -195,7 +198,7 @@ class _Trial:
             )
         )
         self._progress.running(step, 0)
-        self._read_memory(Settling())
+        self._read_memory(_SETTLING)
         return timing
 
     def _read_memory(self, rule: Settling) -> None:
