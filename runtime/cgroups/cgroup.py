@@ -11,11 +11,11 @@ import contextlib
 import errno
 import os
 import time
-from typing import TYPE_CHECKING
 
 from runtime.cgroups.files import doing, read, write
 from runtime.cgroups.hierarchy import CONTROLLERS, CgroupError, Hierarchy
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -7,12 +7,11 @@ the specification has every container supplied with.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.cgroups.limits import PATH, Write, refuse
 from runtime.spec.resources import DeviceRule
 from runtime.values import replace, value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 

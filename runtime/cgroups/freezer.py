@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from runtime.cgroups.files import pairs, read, write
+from runtime.cgroups.files import pairs, read, read_if_there, write
 from runtime.cgroups.hierarchy import CgroupError
 from runtime.values import value
 
@@ -33,10 +33,9 @@ class Freezer:
         self._set(frozen=False)
 
     def is_frozen(self) -> bool:
-        """Whether it was this group, not one above it, that was told to stop."""
-        if self.version == 2:
-            return read(f"{self.directory}/cgroup.freeze").strip() == "1"
-        return read(f"{self.directory}/freezer.self_freezing").strip() == "1"
+        """Whether it was this group, not one above it, that was told to stop; no group that is gone was."""
+        file = "freezer.self_freezing" if self.version == 1 else "cgroup.freeze"
+        return (read_if_there(f"{self.directory}/{file}") or "0").strip() == "1"
 
     def _set(self, *, frozen: bool) -> None:
         if self.version == 2:

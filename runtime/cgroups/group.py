@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import signal
-from typing import TYPE_CHECKING, Any
 
 from runtime.cgroups.cgroup import remove_directory
-from runtime.cgroups.creation import inherit_cpuset, make_v1, make_v2
+from runtime.cgroups.creation import delegate, inherit_cpuset, make_v1, make_v2
 from runtime.cgroups.devices import plan_device_list
+from runtime.cgroups.entrance import open_entrance
 from runtime.cgroups.files import doing, read, read_if_there
 from runtime.cgroups.freezer import Freezer
 from runtime.cgroups.hierarchy import UNIFIED, CgroupError, parse_mounts, read_mountinfo, version_of
@@ -18,28 +17,20 @@ from runtime.cgroups.limits import plan_writes
 from runtime.cgroups.members import kill_all, members, signal_all
 from runtime.cgroups.place import DEFAULT_PARENT, parse_own, plan_place
 from runtime.cgroups.writing import make_writes
-from runtime.values import value
+from runtime.linux import signals
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from typing import Any
 
+    from runtime.cgroups.entrance import Entrance
     from runtime.cgroups.limits import Write
+    from runtime.cgroups.oom import OomWatch
     from runtime.spec.resources import Resources
 
 _NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
 _SURE = ("freezer", "devices", "pids", "memory")
-
-
-@value
-class Entrance:
-    """Open descriptors by which a child comes into the group, and only it: of them none is inherited.
-
-    The child writes ``0`` to each of ``tasks``, which does not wait for an RCU grace period as ``cgroup.procs`` does;
-    and it is born in ``directory``, unless that is None (``CLONE_INTO_CGROUP``).
-    """
-
-    tasks: tuple[int, ...]
-    directory: int | None
 
 
 class ContainerCgroup:
@@ -121,6 +112,11 @@ class ContainerCgroup:
             return self.paths
         return {write.controller: self.paths[UNIFIED] for write in writes if UNIFIED in self.paths}
 
+    def give_to(self, uid: int) -> None:
+        """Make it the user's to divide further, on version 2, where that is safe ("Cgroup ownership")."""
+        if self.version == 2 and UNIFIED in self.paths:
+            delegate(self.paths[UNIFIED], uid)
+
     def update(self, resources: Resources) -> None:
         """Change the limits that are given, and no other."""
         now = {}
@@ -148,39 +144,58 @@ class ContainerCgroup:
             if not (self._rootless and getattr(error.__cause__, "errno", None) in _NO_RIGHT):
                 raise
 
-    @contextlib.contextmanager
-    def entrance(self, beside: int | None = None) -> Iterator[Entrance]:
+    def entrance(self, beside: int | None = None) -> AbstractContextManager[Entrance]:
         """What a child needs to come in, open while the body runs.
 
         With ``beside``, the pid of a process of the container, it comes to that one if the container has moved its
         processes into groups of its own: on version 2 there is no place above them (cgroups(7)).
         """
-        with contextlib.ExitStack() as stack:
-            unified = self.paths.get(UNIFIED)
-            tasks = [path for path in self.directories if path != unified]
-            fds = tuple(_open(stack, f"{path}/tasks", os.O_WRONLY) for path in tasks)
-            if unified is not None and beside is not None and self.version == 2:
-                unified = _group_of(beside, unified)
-            yield Entrance(fds, None if unified is None else _open(stack, unified, os.O_PATH | os.O_DIRECTORY))
+        return open_entrance(self.version, self.paths, beside)
 
     def pids(self) -> tuple[int, ...]:
         """All processes, those in groups that the container has made included, as this process sees them."""
         directory = self._of_all_processes
         return () if directory is None else members(directory)
 
-    def kill(self, number: int = signal.SIGKILL) -> None:
+    def kill(self, number: int = signals.SIGKILL) -> None:
         """Send the signal to every process, and miss none that is forked meanwhile.
 
         SIGKILL ends a frozen group's processes, too: it is thawed.
         """
         unified = self.paths.get(UNIFIED)
-        if number == signal.SIGKILL and unified is not None and kill_all(unified):
-            if self.version == 1 and self.is_frozen():
-                self.thaw()  # the freezer of version 1 holds on even to the killed
-            return
+        ended = number == signals.SIGKILL and unified is not None and kill_all(unified)
         directory = self._of_all_processes
-        if directory is not None and os.path.isdir(directory):
+        if directory is None or not os.path.isdir(directory):
+            return
+        if not ended:
             signal_all(directory, number, self._freezer)
+        elif self.version == 1:
+            # Others may have been put into the groups of version 1 alone; their freezer holds on even to the killed.
+            signal_all(directory, number, None)
+            if self.is_frozen():
+                self.thaw()
+
+    def stats(self) -> dict[str, Any]:
+        """What it has used, in the shape of runc's ``events --stats``."""
+        from runtime.cgroups.statistics import statistics
+
+        return statistics(self.version, self.paths)
+
+    def oom_kills(self) -> int:
+        """How many processes were killed because memory had run out."""
+        from runtime.cgroups.oom import count_kills
+
+        directory = self._places_of("memory")
+        return 0 if directory is None else count_kills(self.version, directory)
+
+    def watch_oom(self) -> OomWatch:
+        """A watch for memory running out; raises `CgroupError` where nothing counts it."""
+        from runtime.cgroups.oom import OomWatch
+
+        directory = self._places_of("memory")
+        if directory is None:
+            raise CgroupError("watch for memory running out: the container is in no cgroup of the memory controller")
+        return OomWatch(self.version, directory)
 
     def delete(self) -> None:
         """Remove the group and those below it, once the last process has gone. Idempotent."""
@@ -191,6 +206,9 @@ class ContainerCgroup:
             if os.path.basename(above) == DEFAULT_PARENT:
                 with contextlib.suppress(OSError):  # others are in it, or have just removed it
                     os.rmdir(above)
+
+    def _places_of(self, controller: str) -> str | None:
+        return self.paths.get(controller if self.version == 1 else UNIFIED)
 
     @property
     def _of_all_processes(self) -> str | None:
@@ -232,17 +250,3 @@ def _check_unused(directory: str) -> None:
     state = read_if_there(f"{directory}/freezer.self_freezing") or read_if_there(f"{directory}/cgroup.freeze") or "0"
     if state.strip() == "1":
         raise CgroupError(f"take cgroup {directory}: it is frozen")
-
-
-def _open(stack: contextlib.ExitStack, path: str, flags: int) -> int:
-    with doing(f"open {path}"):
-        fd = os.open(path, flags | os.O_CLOEXEC)
-    stack.callback(os.close, fd)
-    return fd
-
-
-def _group_of(pid: int, group: str) -> str:
-    """The group of the process, if it is one below ``group`` that hands controllers down, or else that."""
-    if not (read_if_there(f"{group}/cgroup.subtree_control") or "").split():
-        return group
-    return next((path for path, _, _ in os.walk(group) if pid in members(path, below=False)), group)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from runtime.values import value
 
 CONTROLLERS = ("memory", "cpu", "pids")
@@ -88,7 +86,9 @@ def detect(mountinfo: str) -> Hierarchy:
 
 def _unescape(field: str) -> str:
     """The kernel writes space, tab, line feed and backslash as octal numbers."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
+    for octal, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        field = field.replace(octal, character)
+    return field
 
 
 def read_mountinfo() -> str:

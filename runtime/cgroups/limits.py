@@ -10,11 +10,10 @@ is an answer: swappiness, burst, idle, huge pages, and a rate, for which it mean
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.cgroups.hierarchy import CgroupError
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.cgroups.limits import PATH, Write, device_weight, plan_cpuset, plan_hugepages, plan_pids, plan_rdma, refuse
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runtime.spec.resources import BlockIo, Cpu, Memory, NetworkLimits, Resources
 
-NEEDED = ("memory.max", "cpu.max")
-"""What a new value can depend on: swap alone is given with the memory, a period is written with the quota."""
+NEEDED = ("memory.current", "memory.max", "cpu.max")
+"""What a new value can depend on: swap is given without the memory, a period with the quota, a check with the usage."""
 
 _DEFAULT_PERIOD_US = 100_000
 _SHARES = (2, 262_144)
@@ -47,6 +46,8 @@ def _memory(memory: Memory | None, now: dict[str, str]) -> Iterator[Write]:
     if memory is None:
         return
     _refuse_memory(memory)
+    if memory.check_before_update:
+        _check_usage(memory, int(now.get("memory.current", 0)))
     swap = _swap(memory, now)
     if swap is not None:
         # The file is missing only where the kernel has no swap, and then none is used.
@@ -68,6 +69,13 @@ def _refuse_memory(memory: Memory) -> None:
     for name, given in refused:
         if given:
             raise refuse(f"memory.{name}", "version 2 of control groups has no such limit")
+
+
+def _check_usage(memory: Memory, used: int) -> None:
+    """Version 2 would take a limit below the usage, and kill for it."""
+    for name, limit in (("limit", memory.limit), ("swap", memory.swap)):
+        if limit and 0 < limit < used:
+            raise refuse(f"memory.{name}", f"{limit} is below what is in use, {used} bytes")
 
 
 def _swap(memory: Memory, now: dict[str, str]) -> str | None:

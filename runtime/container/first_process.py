@@ -7,51 +7,45 @@ decision but those that the table itself can make.
 from __future__ import annotations
 
 import os
-import stat
-from typing import TYPE_CHECKING
 
+from runtime.container.payload import (
+    CREATED,
+    HOOKS,
+    close_others,
+    label_files,
+    plan_begin,
+    plan_end,
+    plan_priorities,
+    plan_streams,
+    rendezvous,
+    write_to_procfs,
+)
 from runtime.linux import constants as c
-from runtime.linux.program import ANY_ERRNO, Call, Memory
+from runtime.linux.program import ANY_ERRNO, Call
 from runtime.process import attributes
-from runtime.process.program import plan_execute, plan_lookup, plan_signals
-from runtime.process.standalone import close_all_but, event
-from runtime.process.terminal import plan_terminal
-from runtime.rootfs.attach import attach, change, copy_tree, new_filesystem, propagate
+from runtime.process.program import plan_lookup, plan_signals
+from runtime.rootfs.attach import attach, change, copy_tree, propagate
 from runtime.rootfs.cgroupfs import plan_cgroup_mount
 from runtime.rootfs.devices import plan_bound_device, plan_device, plan_links, with_defaults
 from runtime.rootfs.hidden import plan_mask, plan_readonly
 from runtime.rootfs.inside import close, open_inside, parts_of
 from runtime.rootfs.mounts import plan_mount
 from runtime.rootfs.options import Attributes, propagation_flag
-from runtime.spec.execution import Capabilities
 from runtime.spec.namespaces import sysctl_path
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runtime.container.payload import Payload
     from runtime.linux.program import Argument
-    from runtime.linux.seccomp import CompiledFilter
     from runtime.rootfs.cgroupfs import CgroupTrees
     from runtime.rootfs.mounts import PlannedMount
     from runtime.spec.config import Config
-    from runtime.spec.execution import OciProcess
 
-HOOKS, CREATED, LISTENING = 1, 2, 3
-"""What the first process reports, and then waits for an answer."""
-
-_FIRST_FREE = 3
-_F_SETFD, _FD_CLOEXEC = 2, 1
 _KINDS = {"mount": c.CLONE_NEWNS, "uts": c.CLONE_NEWUTS, "ipc": c.CLONE_NEWIPC, "network": c.CLONE_NEWNET,
           "cgroup": c.CLONE_NEWCGROUP}  # fmt: skip
-
-
-@value
-class Label:
-    """What is written to a file of /proc/self/attr for the next execve: a security module's label."""
-
-    file: str
-    content: str
 
 
 @value
@@ -60,20 +54,12 @@ class FirstProcess:
 
     id: str
     config: Config
-    process: OciProcess
     rootfs: str
-    status_fd: int
-    start_fd: int
-    bounding_set: int
+    payload: Payload
     mounts: tuple[PlannedMount, ...] = ()
     tasks_fds: tuple[int, ...] = ()
     joined: tuple[tuple[str, int], ...] = ()
     cgroup_trees: CgroupTrees | None = None
-    console_fd: int | None = None
-    filter: CompiledFilter | None = None
-    labels: tuple[Label, ...] = ()
-    preserved_fds: int = 0
-    owned_streams: tuple[int, ...] = ()
     parent_mount: str | None = None
     waits_for_hooks: bool = False
     no_pivot: bool = False
@@ -94,7 +80,7 @@ def plan_first_process(context: FirstProcess) -> tuple[Call, ...]:
     """The whole of it."""
     root = Call(f"open {context.rootfs}", "openat", (c.AT_FDCWD, os.fsencode(context.rootfs), _DIRECTORY, 0))
     steps = [call for step in STEPS for call in step(context, root)]
-    return (*steps, *plan_end(context))
+    return (*steps, *plan_end(context.payload))
 
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
@@ -102,12 +88,7 @@ _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 def begin(context: FirstProcess, _: Call) -> tuple[Call, ...]:
     """Of the descriptors that survived the way here none may survive the next execve."""
-    own = (context.status_fd, context.start_fd)
-    return (
-        *(Call("close on exec", "fcntl", (fd, _F_SETFD, _FD_CLOEXEC)) for fd in own),
-        Call("start a session", "setsid"),
-        Call("set the umask", "umask", (0,)),
-    )
+    return (*plan_begin(context.payload), Call("set the umask", "umask", (0,)))
 
 
 def enter_namespaces(context: FirstProcess, _: Call) -> tuple[Call, ...]:
@@ -192,16 +173,12 @@ def _has_foreign_dev(context: FirstProcess) -> bool:
 
 def open_terminal(context: FirstProcess, root: Call) -> tuple[Call, ...]:
     """Where one was asked for."""
-    if context.console_fd is None:
-        return attributes.own_streams(context.process.user, context.owned_streams)
-    console = context.config.linux.namespace("mount") is not None
-    size = context.process.console_size
-    return plan_terminal(root, context.console_fd, context.process.user.uid, size, console=console)
+    return plan_streams(context.payload, root, console=context.config.linux.namespace("mount") is not None)
 
 
 def make_working_directory(context: FirstProcess, root: Call) -> tuple[Call, ...]:
     """One that the image lacks is made, as all engines expect; where it cannot be, entering it tells."""
-    parts = parts_of(context.process.cwd)
+    parts = parts_of(context.payload.process.cwd)
     paths = ("/".join(parts[: depth + 1]) for depth in range(len(parts)))
     calls: list[Call] = []
     parent: Argument = root
@@ -224,33 +201,15 @@ def hide_paths(context: FirstProcess, root: Call) -> tuple[Call, ...]:
 
 
 def write_kernel_files(context: FirstProcess, _: Call) -> tuple[Call, ...]:
-    """Through a procfs that is attached nowhere, so that no mount can lead a write elsewhere (CVE-2025-52881)."""
-    files = [
-        *((f"linux.sysctl: set {key}", f"sys/{sysctl_path(key)}", text) for key, text in context.config.linux.sysctl),
-        *((f"process: set the label {label.content}", f"self/attr/{label.file}", label.content)
-          for label in context.labels),
-    ]  # fmt: skip
-    if not files:
-        return ()
-    proc = new_filesystem("open a procfs", "proc", "proc", (), 0)
-    written = (call for what, path, text in files for call in _write(what, proc[-1], path, text))
-    return (*proc, *written, close(proc[-1]))
-
-
-def _write(what: str, proc: Call, path: str, text: str) -> tuple[Call, ...]:
-    opened = open_inside(what, proc, path, flags=os.O_WRONLY | os.O_CLOEXEC)
-    content = Memory(os.fsencode(text))
-    return (opened, Call(what, "write", (opened, content, len(content.content))), close(opened))
+    """Parameters of the container's namespaces, and what the security modules are to know."""
+    pairs = context.config.linux.sysctl
+    sysctls = ((f"linux.sysctl: set {key}", f"sys/{sysctl_path(key)}", text) for key, text in pairs)
+    return write_to_procfs((*sysctls, *label_files(context.payload.labels)))
 
 
 def wait_for_hooks(context: FirstProcess, _: Call) -> tuple[Call, ...]:
     """The parent runs them now, while the root is still the host's."""
-    return rendezvous(context, HOOKS) if context.waits_for_hooks else ()
-
-
-def rendezvous(context: FirstProcess, number: int, allowed: tuple[int, ...] = ()) -> tuple[Call, ...]:
-    """Say how far it is, and go on when told."""
-    return (event(number, context.status_fd), Call("wait", "read", (context.start_fd, Memory(bytes(8)), 1), allowed))
+    return rendezvous(context.payload, HOOKS) if context.waits_for_hooks else ()
 
 
 def change_root(context: FirstProcess, root: Call) -> tuple[Call, ...]:
@@ -267,8 +226,7 @@ def change_root(context: FirstProcess, root: Call) -> tuple[Call, ...]:
         )
     else:
         calls = _pivot(what, root)
-    keep = (context.status_fd, context.start_fd)
-    return (*calls, *_finish_root(context), *close_all_but(keep, _FIRST_FREE + context.preserved_fds))
+    return (*calls, *_finish_root(context), *close_others(context.payload))
 
 
 def _pivot(what: str, root: Call) -> tuple[Call, ...]:
@@ -298,8 +256,7 @@ def _finish_root(context: FirstProcess) -> tuple[Call, ...]:
 def set_attributes(context: FirstProcess, _: Call) -> tuple[Call, ...]:
     """What needs rights that the process will not have."""
     return (
-        *attributes.schedule(context.process.scheduler),
-        *attributes.prioritize_io(context.process.io_priority),
+        *plan_priorities(context.payload.process),
         *attributes.impersonate(context.config.linux.personality),
         *attributes.place_memory(context.config.linux.memory_policy),
     )
@@ -307,8 +264,8 @@ def set_attributes(context: FirstProcess, _: Call) -> tuple[Call, ...]:
 
 def report_created(context: FirstProcess, _: Call) -> tuple[Call, ...]:
     """From here on only ``start`` lets it go on."""
-    args, env = context.process.args, context.process.env
-    return (*plan_lookup(args, env), *plan_signals(), *rendezvous(context, CREATED))
+    process = context.payload.process
+    return (*plan_lookup(process.args, process.env), *plan_signals(), *rendezvous(context.payload, CREATED))
 
 
 STEPS: tuple[Callable[[FirstProcess, Call], tuple[Call, ...]], ...] = (
@@ -328,38 +285,3 @@ STEPS: tuple[Callable[[FirstProcess, Call], tuple[Call, ...]], ...] = (
     set_attributes,
     report_created,
 )
-
-
-def plan_end(context: FirstProcess) -> tuple[Call, ...]:
-    """Give up what the process is not meant to have, and execute it; without new privileges the filter may be last."""
-    process = context.process
-    late = process.no_new_privileges
-    return (
-        Call(f"process.cwd: enter {process.cwd}", "chdir", (os.fsencode(process.cwd),)),
-        *(() if late else _filter(context)),
-        *attributes.become(process.user, process.capabilities or Capabilities(), context.bounding_set),
-        *attributes.deny_new_privileges(wanted=late),
-        Call("process.user.umask: set it", "umask", (0o022 if process.user.umask is None else process.user.umask,)),
-        *(_filter(context) if late else ()),
-        *plan_execute(process.args, process.env),
-    )
-
-
-def _filter(context: FirstProcess) -> tuple[Call, ...]:
-    if context.filter is None:
-        return ()
-    installed = attributes.install_filter(context.filter.program, context.filter.flags)
-    # The filter may refuse these two; whoever listens fetches the descriptor in any case.
-    wait = Call("wait", "read", (context.start_fd, Memory(bytes(8)), 1), ANY_ERRNO)
-    return (*installed, wait) if context.filter.listener else installed
-
-
-def listener_fd(context: FirstProcess) -> int:
-    """The number that the kernel gives the descriptor of notifications: the lowest that is free."""
-    taken = {context.status_fd, context.start_fd}
-    return next(fd for fd in range(_FIRST_FREE + context.preserved_fds, max(taken) + 2) if fd not in taken)
-
-
-def character_device(fd: int) -> bool:
-    """Whether a stream is the null device or a terminal, which belongs to somebody else."""
-    return stat.S_ISCHR(os.fstat(fd).st_mode)

@@ -7,8 +7,8 @@ also walks the filter once for every call when it is installed (kernel/seccomp.c
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -124,7 +124,7 @@ def _narrow_steps(test: Argument) -> list[Step]:
     low, constant = _ARGUMENTS + 8 * test.index, test.value & 0xFFFFFFFF
     if test.op == "masked_eq":
         return _masked(low, test.value, test.value_two)
-    jump, turned = _ORDERS[test.op] if test.op in _ORDERS else (_JEQ, test.op == "ne")
+    jump, turned = _ORDERS.get(test.op, (_JEQ, test.op == "ne"))
     return [_load(low), (jump, constant, *((_FAIL, _PASS) if turned else (_PASS, _FAIL)))]
 
 

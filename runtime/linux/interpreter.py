@@ -13,7 +13,6 @@ import errno
 import mmap
 import os
 import struct
-from typing import TYPE_CHECKING
 
 from runtime.linux import constants, syscalls
 from runtime.linux.numbers import MACHINE
@@ -38,6 +37,7 @@ from runtime.linux.program import (
     is_allowed,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -188,27 +188,34 @@ _PAGE = _executable_page()  # mapped as long as this module is
 _run_machine_code = None if _PAGE is None else _function(_PAGE)
 
 
-def perform(calls: tuple[Call, ...]) -> int:
-    """Make the calls in the calling process; the result of the last. Raises the `Failure` of one that failed."""
+def perform(calls: tuple[Call, ...]) -> tuple[int, ...]:
+    """Make the calls in the calling process; their results. Raises the `Failure` of one that failed."""
     program = Program((*calls, Call("return", "return")))
     program.execute()
-    return program.result(calls[-1])
+    return tuple(map(program.result, calls))
 
 
-def fork(assembly: Assembly, args: syscalls.CloneArgs) -> tuple[int, int]:
-    """Clone a child with a memory of its own that makes the calls from Python: where they are there, and its pid."""
+def fork(assembly: Assembly, args: syscalls.CloneArgs, base: int) -> int:
+    """Clone a child with a memory of its own that makes the calls from Python; its pid.
+
+    Failures are reported as if the table were at ``base``.
+    """
     table = ctypes.create_string_buffer(len(assembly))
     address = ctypes.addressof(table)
     table.raw = assembly.at(address)
     args.flags |= constants.CLONE_CLEAR_SIGHAND
     pid = syscalls.clone3(args)
     if pid == 0:
-        interpret(address)
-    return address, pid
+        interpret(address, base)
+    return pid
 
 
-def interpret(address: int) -> None:
-    """What the machine code does, in Python. The child of a clone has a copy of our memory, never our own."""
+def interpret(address: int, base: int | None = None) -> None:
+    """What the machine code does, in Python. The child of a clone has a copy of our memory, never our own.
+
+    A failure is reported as if the table were at ``base``.
+    """
+    told = address if base is None else base
     header = (ctypes.c_long * (HEADER_BYTES // 8)).from_address(address)
     place = address + HEADER_BYTES
     while True:
@@ -226,7 +233,7 @@ def interpret(address: int) -> None:
         elif is_allowed(entry[ALLOWED_WORD], -result):
             place += entry[ON_FAILURE_WORD]
         else:
-            header[0], header[1] = place, -result
+            header[0], header[1] = place - address + told, -result
             place = header[2]
 
 

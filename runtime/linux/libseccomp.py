@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ctypes
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from runtime.linux.numbers import MACHINE
 from runtime.linux.seccomp import SeccompError
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

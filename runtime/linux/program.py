@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import TYPE_CHECKING
 
 from runtime.linux.numbers import numbers
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -155,7 +155,10 @@ RETURN_OR_EXIT = (Call("return", "return"), *EXIT)
 
 
 class Assembly:
-    """Calls laid out in one piece; `at` gives the bytes for the address where they are to be."""
+    """Calls laid out in one piece; `at` gives the bytes for the address where they are to be.
+
+    ``places`` are where the entries of the calls are, counted from the base, and ``end`` is where they end.
+    """
 
     def __init__(self, calls: tuple[Call, ...], on_failure: tuple[Call, ...] = EXIT) -> None:
         self._rows = [*_with_copies(calls), *_with_copies(on_failure)]
@@ -165,7 +168,9 @@ class Assembly:
         self._slots: dict[Slot, list[int]] = {}  # and where their lengths are
         self._places: dict[object, int] = {}
         self._row_of = {id(row): index for index, row in enumerate(self._rows)}
-        self._put_address(_GO_ON_AT, self._entry(len(_with_copies(calls))))
+        self.end = self._entry(len(_with_copies(calls)))
+        self.places = tuple(self._entry(self._row_of[id(call)]) for call in calls)
+        self._put_address(_GO_ON_AT, self.end)
         for index, row in enumerate(self._rows):
             self._assemble(index, row)
 

@@ -37,7 +37,7 @@ class SeccompError(Exception):
 
 @value
 class Argument:
-    """A comparison of one argument; ``masked_eq`` is ``argument & value == value_two & value`` (seccomp_rule_add(3))."""
+    """A comparison of an argument; ``masked_eq`` is ``argument & value == value_two & value`` (seccomp_rule_add(3))."""
 
     index: int
     op: str

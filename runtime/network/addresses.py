@@ -11,6 +11,8 @@ import heapq
 import ipaddress
 from dataclasses import dataclass
 
+from runtime.network.errors import AddressError
+
 RANGE = ipaddress.IPv4Network("198.18.0.0/15")
 PREFIX_LENGTH = 24
 PORTS = 200
@@ -19,10 +21,6 @@ BRIDGES = 1 << (PREFIX_LENGTH - RANGE.prefixlen)
 MAC_PREFIX = b"\x02\x42"
 """Locally administered; the four bytes of the IPv4 address follow."""
 _FIRST_HOST = 2
-
-
-class AddressError(Exception):
-    """There is no address left, or no such one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +79,10 @@ class InstanceAddress:
 
 
 def mac_of(address: str) -> str:
-    """`MAC_PREFIX` and the four bytes of the IPv4 address."""
-    return (MAC_PREFIX + ipaddress.IPv4Address(address).packed).hex(":")
+    """`MAC_PREFIX` and the four bytes of an IPv4 address; ``02:46`` and the last four of IPv6."""
+    parsed = ipaddress.ip_address(address)
+    prefix = MAC_PREFIX if parsed.version == 4 else b"\x02\x46"
+    return (prefix + parsed.packed[-4:]).hex(":")
 
 
 def bridges_for(instances: int) -> tuple[BridgeAddress, ...]:

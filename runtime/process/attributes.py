@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
 
 from runtime.linux import capabilities, constants
 from runtime.linux.program import ANY_ERRNO, Call, Memory
 from runtime.linux.seccomp import sock_fprog
+from runtime.values import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.spec.execution import Capabilities, IoPriority, Rlimit, Scheduler, User
     from runtime.spec.linux import MemoryPolicy, Personality
@@ -69,7 +70,7 @@ def place_memory(policy: MemoryPolicy | None) -> tuple[Call, ...]:
     if policy is None:
         return ()
     mode = _MEMORY_MODES.index(policy.mode) | sum(_MEMORY_FLAGS[flag] for flag in policy.flags)
-    mask = sum(1 << node for node in parse_list(policy.nodes))
+    mask = sum(1 << node for node in policy.nodes)
     nodes = Memory(mask.to_bytes(_NODE_MASK_BYTES, "little"))
     arguments = (mode, nodes, 8 * _NODE_MASK_BYTES) if mask else (mode, 0, 0)
     return (Call(f"linux.memoryPolicy: set {policy.mode}", "set_mempolicy", arguments),)
@@ -81,30 +82,23 @@ def join_keyring(name: str) -> tuple[Call, ...]:
     return (Call("join a session keyring", "keyctl", arguments, (constants.ENOSYS,)),)
 
 
-def set_affinity(what: str, cpus: str | None) -> tuple[Call, ...]:
+def set_affinity(what: str, cpus: tuple[int, ...] | None) -> tuple[Call, ...]:
     """sched_setaffinity(2) of the calling process."""
     if cpus is None:
         return ()
-    mask = sum(1 << cpu for cpu in parse_list(cpus))
+    mask = sum(1 << cpu for cpu in cpus)
     content = mask.to_bytes(max(8, -(-mask.bit_length() // 64) * 8), "little")
-    return (Call(f"{what}: run on processors {cpus}", "sched_setaffinity", (0, len(content), Memory(content))),)
-
-
-def parse_list(text: str) -> tuple[int, ...]:
-    """``0-2,5`` as numbers, the list format of cpuset(7); raises `ValueError`."""
-    numbers: list[int] = []
-    for part in filter(None, text.strip().split(",")):
-        first, dash, last = part.partition("-")
-        numbers.extend(range(int(first), int(last if dash else first) + 1))
-    return tuple(numbers)
+    listed = ",".join(map(str, cpus))
+    return (Call(f"{what}: run on processors {listed}", "sched_setaffinity", (0, len(content), Memory(content))),)
 
 
 def become(user: User, caps: Capabilities, bounding_set: int) -> tuple[Call, ...]:
-    """Take the ids and keep of the capabilities what was asked for; ``bounding_set`` is what the runtime holds.
+    """Take the ids and keep of the capabilities what was asked for and can be had; ``bounding_set`` is the runtime's.
 
     Ids change while capabilities are kept (prctl(2), PR_SET_KEEPCAPS): ambient ones outlive a change to another user.
     """
     what = "process.capabilities: drop what is not asked for"
+    caps = granted(caps, bounding_set)
     header, data = capabilities.capset_arguments(caps.effective, caps.permitted, caps.inheritable)
     groups = user.additional_gids
     return (
@@ -121,6 +115,32 @@ def become(user: User, caps: Capabilities, bounding_set: int) -> tuple[Call, ...
             for cap in capabilities.members(caps.ambient)
         ),
     )  # fmt: skip
+
+
+def granted(caps: Capabilities, held: int) -> Capabilities:
+    """What can be had by who holds these: to ask for others is no failure (config.md, "Linux Process").
+
+    The sets bound each other as capabilities(7) has it, or the kernel would refuse them all.
+    """
+    bounding, permitted = caps.bounding & held, caps.permitted & held
+    inheritable = caps.inheritable & bounding
+    return replace(
+        caps,
+        bounding=bounding,
+        permitted=permitted,
+        effective=caps.effective & permitted,
+        inheritable=inheritable,
+        ambient=caps.ambient & permitted & inheritable,
+    )
+
+
+def withheld(caps: Capabilities, held: int) -> tuple[str, ...]:
+    """The names that were asked for in vain, of which the specification wants a warning."""
+    given = granted(caps, held)
+    lost = 0
+    for kind in ("bounding", "permitted", "effective", "inheritable", "ambient"):
+        lost |= getattr(caps, kind) & ~getattr(given, kind)
+    return (*(capabilities.NAMES[cap] for cap in capabilities.members(lost)), *caps.unknown)
 
 
 def _dropped(held: int, kept: int) -> tuple[int, ...]:

@@ -6,15 +6,14 @@ The parent sleeps until the child has executed or died (CLONE_VFORK), so what it
 from __future__ import annotations
 
 import os
-import signal
 import struct
-from typing import TYPE_CHECKING
 
-from runtime.linux import constants
+from runtime.linux import constants, signals
 from runtime.linux.interpreter import Program
 from runtime.linux.program import EXIT, Call, EntryOf, Failure, Memory
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.linux.program import Argument
 
@@ -44,7 +43,7 @@ class Birth:
     def __init__(self, calls: tuple[Call, ...], flags: int, cgroup_fd: int | None = None) -> None:
         self.pidfd = Memory(bytes(8))
         flags |= _IN_OUR_MEMORY | (constants.CLONE_INTO_CGROUP if cgroup_fd is not None else 0)
-        content = _CLONE_ARGS.pack(flags, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, cgroup_fd or 0)
+        content = _CLONE_ARGS.pack(flags, 0, 0, 0, signals.SIGCHLD, 0, 0, 0, 0, 0, cgroup_fd or 0)
         self.args = Memory(content, ((_PIDFD_AT, self.pidfd),))
         arguments: tuple[Argument, ...] = (self.args, _CLONE_ARGS.size, EntryOf(EXIT[0]))
         self.call = Call("clone", "clone", arguments, leave_out=len(calls))

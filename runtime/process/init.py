@@ -11,12 +11,12 @@ import signal
 import socket
 import struct
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from runtime.linux import capabilities, constants, seccomp
 from runtime.linux.program import ANY_ERRNO, At, Call, LengthOf, Memory, Slot, Vector
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.process.messages import Spawn
     from runtime.rootfs.operations import Operation

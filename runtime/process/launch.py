@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
 
 from runtime.cgroups.cgroup import Cgroup, plan_limits, remove_directory
 from runtime.linux import constants
@@ -19,6 +18,7 @@ from runtime.process.init import InitContext, NetworkSlots, ReadyNetwork, open_s
 from runtime.rootfs.plan import overlay_options, plan_rootfs
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.cgroups.hierarchy import Hierarchy
     from runtime.process.clone import Child

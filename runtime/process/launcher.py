@@ -15,7 +15,6 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from runtime.cgroups.cgroup import Cgroup
 from runtime.cgroups.hierarchy import CgroupError, host_hierarchy
@@ -27,6 +26,7 @@ from runtime.process.launch import Kind, Launch, Surroundings, kind_of
 from runtime.process.stock import Stock
 from runtime.rootfs.plan import masked_paths
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 

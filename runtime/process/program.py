@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 
 from runtime.linux import constants as c
+from runtime.linux import signals
 from runtime.linux.program import ANY_ERRNO, Call, Vector
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -57,7 +57,7 @@ def plan_signals() -> tuple[Call, ...]:
     return (
         *(
             Call("reset signals", "rt_sigaction", (number, _SIGACTION_DEFAULT, 0, _SIGSET_BYTES))
-            for number in (signal.SIGPIPE, signal.SIGXFSZ)
+            for number in (signals.SIGPIPE, signals.SIGXFSZ)
         ),
-        Call("unblock signals", "rt_sigprocmask", (signal.SIG_SETMASK, bytes(_SIGSET_BYTES), 0, _SIGSET_BYTES)),
+        Call("unblock signals", "rt_sigprocmask", (signals.SIG_SETMASK, bytes(_SIGSET_BYTES), 0, _SIGSET_BYTES)),
     )

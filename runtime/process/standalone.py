@@ -9,9 +9,8 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from typing import TYPE_CHECKING
 
-from runtime.linux import constants, elf, interpreter, syscalls
+from runtime.linux import constants, elf, interpreter, signals, syscalls
 from runtime.linux.program import (
     ANY_ERRNO,
     EXIT,
@@ -26,6 +25,7 @@ from runtime.linux.program import (
 )
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -38,41 +38,45 @@ def event(number: int, status_fd: int) -> Call:
 
 
 @value
-class Standalone:
-    """A child that has begun; ``purposes`` are what its calls are for, by place in its memory."""
+class Prepared:
+    """A program that is ready to be born; ``purposes`` are what its calls are for, by place in its memory."""
 
-    pid: int
-    pidfd: int
+    assembly: Assembly
     purposes: dict[int, str]
 
 
-def spawn(calls: tuple[Call, ...], status_fd: int, flags: int, cgroup_fd: int | None = None) -> Standalone:
-    """Make ``calls`` in a new process with these clone flags; it is heard of at the other end of ``status_fd``.
-
-    Every descriptor that the calls name must be inheritable. ``cgroup_fd`` is a version 2 group to be born in.
-    """
+def prepare(calls: tuple[Call, ...], status_fd: int) -> Prepared:
+    """Compile the calls; every descriptor that they name must be inheritable."""
     report = Call("report", "write", (status_fd, FAILURE_REPORT, FAILURE_REPORT_BYTES), ANY_ERRNO)
     assembly = Assembly(calls, (report, *EXIT))
-    base = elf.DATA_BASE if elf.is_supported() else 0
+    return Prepared(assembly, {elf.DATA_BASE + place: what for place, what in assembly.purposes()})
+
+
+def bear(prepared: Prepared, flags: int, cgroup_fd: int | None = None) -> tuple[int, int]:
+    """A new process with these clone flags that makes the calls: its pid, and a pidfd.
+
+    ``cgroup_fd`` is a version 2 group to be born in. With CLONE_PARENT it is a child of our parent.
+    """
     pidfd = ctypes.c_int(-1)
     args = syscalls.CloneArgs(
         flags=flags | constants.CLONE_PIDFD | (constants.CLONE_INTO_CGROUP if cgroup_fd is not None else 0),
         pidfd=ctypes.addressof(pidfd),
-        exit_signal=0 if flags & constants.CLONE_PARENT else 17,
+        exit_signal=0 if flags & constants.CLONE_PARENT else signals.SIGCHLD,
         cgroup=cgroup_fd or 0,
     )
     if elf.is_supported():
-        pid = _execute(elf.static_elf(assembly), args)
+        pid = _execute(elf.static_elf(prepared.assembly), args)
     else:
-        base, pid = interpreter.fork(assembly, args)
-    purposes = {base + place: what for place, what in assembly.purposes()}
-    return Standalone(pid, pidfd.value, purposes)
+        pid = interpreter.fork(prepared.assembly, args, elf.DATA_BASE)
+    return pid, pidfd.value
 
 
 def _execute(program: bytes, args: syscalls.CloneArgs) -> int:
     """Clone a child that does nothing but execute the program."""
     fd = elf.sealed_file("tare-init", program)
     try:
+        args.flags |= constants.CLONE_VM | constants.CLONE_VFORK | constants.CLONE_CLEAR_SIGHAND
+        cloned = Call("clone", "clone", (Memory(bytes(args)), ctypes.sizeof(args), EntryOf(EXIT[0])), leave_out=1)
         args.flags |= constants.CLONE_VM | constants.CLONE_VFORK | constants.CLONE_CLEAR_SIGHAND
         cloned = Call("clone", "clone", (Memory(bytes(args)), ctypes.sizeof(args), EntryOf(EXIT[0])), leave_out=1)
         begin = interpreter.Program((

@@ -7,7 +7,6 @@ that the requests for a container's network mean; the child shares our descripto
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from runtime.linux import constants
 from runtime.linux.interpreter import Program
@@ -16,6 +15,7 @@ from runtime.process.clone import Birth, LaunchError, bear
 from runtime.process.init import NetworkSlots, open_socket, plan_network, wants_index
 from runtime.process.launch import numbered, request_contents
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.spec.container import Network
 

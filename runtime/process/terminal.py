@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import TYPE_CHECKING
 
 from runtime.linux import constants as c
 from runtime.linux.program import ANY_ERRNO, At, Call, Memory, ResultOf
 from runtime.rootfs.attach import attach, copy_tree
 from runtime.rootfs.inside import close, make_inside, open_inside
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.linux.program import Argument
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from runtime.linux import constants as c
 from runtime.linux.program import Call
@@ -12,6 +11,7 @@ from runtime.rootfs.inside import close, make_inside
 from runtime.rootfs.options import Attributes
 from runtime.values import replace, value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.linux.program import Argument
     from runtime.rootfs.mounts import PlannedMount

@@ -7,7 +7,6 @@ never something that is looked up in the container (CVE-2025-31133).
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from runtime.linux import constants as c
 from runtime.linux.program import Call
@@ -15,10 +14,12 @@ from runtime.rootfs.attach import attach, change, copy_tree, new_filesystem
 from runtime.rootfs.inside import close, open_inside
 from runtime.rootfs.options import Attributes
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.linux.program import Argument
 
 _ABSENT = (c.ENOENT, c.ENOTDIR, c.EACCES)
+_UNLIKE = (c.EINVAL, c.ENOTDIR)  # what move_mount(2) says to a file over a directory
 _COVER = c.MOUNT_ATTR_RDONLY | c.MOUNT_ATTR_NOSUID | c.MOUNT_ATTR_NODEV | c.MOUNT_ATTR_NOEXEC
 
 
@@ -30,7 +31,7 @@ def plan_mask(root: Argument, path: str) -> tuple[Call, ...]:
     cover = copy_tree(what, null)
     empty = new_filesystem(what, "tmpfs", "tmpfs", ("size=4k", "nr_inodes=2", "mode=755"), _COVER)
     directory = (*empty, attach(what, empty[-1], target), close(empty[-1]))
-    file = (null, cover, attach(what, cover, target, (c.ENOTDIR,), leave_out=len(directory)), *directory)
+    file = (null, cover, attach(what, cover, target, _UNLIKE, leave_out=len(directory)), *directory)
     return _where_it_is(target, (*file, close(null), close(cover), close(target)))
 
 

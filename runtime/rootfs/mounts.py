@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.linux import constants as c
 from runtime.linux.program import At, Call, Memory
 from runtime.rootfs.attach import attach, change, new_filesystem, propagate
@@ -11,6 +9,7 @@ from runtime.rootfs.inside import close, make_inside, open_inside, parts_of
 from runtime.spec.reader import SpecError, show
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.linux.program import Argument
     from runtime.rootfs.options import MountOptions
@@ -60,7 +59,7 @@ def plan_mount(root: Argument, planned: PlannedMount) -> tuple[Call, ...]:
     strict = planned.mount.type in _PURE
     target = make_inside(planned.what, root, planned.mount.destination, directory=planned.directory, strict=strict)
     harmless = strict or parts_of(planned.mount.destination) in _COVERABLE
-    guard = () if harmless else _not_in_proc(planned.what, target[-1])
+    guard = () if harmless else not_in_proc(planned.what, target[-1])
     made, mount = _made(planned)
     return (*target, *guard, *made, attach(planned.what, mount, target[-1]), close(target[-1]), close(mount))
 
@@ -91,7 +90,7 @@ def _remount(root: Argument, planned: PlannedMount) -> tuple[Call, ...]:
     return (opened, *configure(planned, opened), close(opened))
 
 
-def _not_in_proc(what: str, target: Argument) -> tuple[Call, ...]:
+def not_in_proc(what: str, target: Argument) -> tuple[Call, ...]:
     """A symlink of the image may have led into /proc, whose own names are not looked at (CVE-2023-27561)."""
     statfs = Memory(bytes(_STATFS_BYTES))
     return (

@@ -95,3 +95,9 @@ def propagation_flag(option: str) -> int:
     if option[:1] == "r" and option[1:] in _PROPAGATIONS:
         return _PROPAGATIONS[option[1:]] | c.MS_REC
     return 0
+
+
+def known_options() -> frozenset[str]:
+    """Every word that is not simply handed to the filesystem."""
+    recursive = {f"r{option}" for option in (*_ATTRIBUTES, *_PROPAGATIONS) if option != "defaults"}
+    return frozenset({*_ATTRIBUTES, *_PROPAGATIONS, *_SUPERBLOCK, *_ALONE, *recursive})

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import errno
-import os
-from typing import TYPE_CHECKING, Any
 
 from runtime.linux import libseccomp, seccomp
 from runtime.linux.seccomp import Argument, Rule, Seccomp
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
-
-_FILE = os.path.join(os.path.dirname(__file__), "seccomp.toml")
+    from typing import Any
 
 
 def default_profile(capabilities: AbstractSet[str]) -> Seccomp:
@@ -21,9 +19,9 @@ def default_profile(capabilities: AbstractSet[str]) -> Seccomp:
     It holds for all architectures that a process can call as on this machine; raises `SeccompError` for one not known.
     """
     import tomllib
+    from importlib import resources
 
-    with open(_FILE, "rb") as file:
-        document = tomllib.load(file)
+    document = tomllib.loads(resources.files(__package__).joinpath("seccomp.toml").read_text(encoding="utf-8"))
     allowed = tuple(_allow(names) for names in document["allow"].values())
     gained = tuple(_allow(names) for capability, names in document["when"].items() if capability in capabilities)
     rules = tuple(_rule(entry) for entry in document["rule"] if not capabilities & set(entry.get("unless", ())))

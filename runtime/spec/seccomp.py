@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
 
 from runtime.linux import libseccomp, seccomp
 from runtime.linux.seccomp import Argument, Rule, Seccomp
-from runtime.spec.reader import U64, Reader, show
+from runtime.spec.reader import U64, Reader
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_ACTIONS: Mapping[str, int] = {
+ACTIONS: Mapping[str, int] = {
     "SCMP_ACT_KILL": seccomp.RET_KILL_THREAD,
     "SCMP_ACT_KILL_PROCESS": seccomp.RET_KILL_PROCESS,
     "SCMP_ACT_KILL_THREAD": seccomp.RET_KILL_THREAD,
@@ -27,13 +27,13 @@ _DATA = {
     "SCMP_ACT_ERRNO": (0, 4095),  # MAX_ERRNO: the kernel makes more of it
     "SCMP_ACT_TRACE": (0, 0xFFFF),
 }
-_FLAGS: Mapping[str, int] = {
+FLAGS: Mapping[str, int] = {
     "SECCOMP_FILTER_FLAG_TSYNC": seccomp.FLAG_TSYNC,
     "SECCOMP_FILTER_FLAG_LOG": seccomp.FLAG_LOG,
     "SECCOMP_FILTER_FLAG_SPEC_ALLOW": seccomp.FLAG_SPEC_ALLOW,
     "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV": seccomp.FLAG_WAIT_KILLABLE_RECV,
 }
-_OPERATORS = {"SCMP_CMP_" + name.upper(): name for name in ("ne", "lt", "le", "eq", "ge", "gt", "masked_eq")}
+OPERATORS = {"SCMP_CMP_" + name.upper(): name for name in ("ne", "lt", "le", "eq", "ge", "gt", "masked_eq")}
 _ARGUMENTS = (0, 5)
 
 
@@ -44,8 +44,8 @@ def parse_seccomp(value: object, path: str = "linux.seccomp") -> Seccomp:
     if default == seccomp.RET_USER_NOTIF:
         raise reader.error("defaultAction", "SCMP_ACT_NOTIFY would stop the runtime itself, before it can tell anybody")
     flags = 0
-    for flag in reader.choices("flags", _FLAGS, "flag of a seccomp filter"):
-        flags |= _FLAGS[flag]
+    for flag in reader.choices("flags", FLAGS, "flag of a seccomp filter"):
+        flags |= FLAGS[flag]
     return Seccomp(
         default_action=default,
         rules=tuple(_rule(entry) for entry in reader.objects("syscalls")),
@@ -58,13 +58,13 @@ def parse_seccomp(value: object, path: str = "linux.seccomp") -> Seccomp:
 
 def _action(reader: Reader, name: str, errno_name: str) -> int:
     """An errno for an action that has none must fail; for one that has, EPERM is the default."""
-    action = reader.choice(name, _ACTIONS, "action of seccomp")
+    action = reader.choice(name, ACTIONS, "action of seccomp")
     if action in _DATA:
         data = reader.integer(errno_name, _DATA[action])
-        return _ACTIONS[action] | (errno.EPERM if data is None else data)
+        return ACTIONS[action] | (errno.EPERM if data is None else data)
     if reader.get(errno_name) is not None:
         raise reader.error(errno_name, f"is of no use to {action}")
-    return _ACTIONS[action]
+    return ACTIONS[action]
 
 
 def _rule(reader: Reader) -> Rule:
@@ -83,7 +83,7 @@ def _rule(reader: Reader) -> Rule:
 def _argument(reader: Reader) -> Argument:
     return Argument(
         index=reader.required_integer("index", _ARGUMENTS),
-        op=_OPERATORS[reader.choice("op", _OPERATORS, "operator of seccomp")],
+        op=OPERATORS[reader.choice("op", OPERATORS, "operator of seccomp")],
         value=reader.required_integer("value", U64),
         value_two=reader.integer("valueTwo", U64) or 0,
     )
@@ -97,5 +97,5 @@ def _listener(reader: Reader) -> str | None:
         raise reader.error("listenerMetadata", "is of no use without listenerPath")
     for index, entry in enumerate(reader.objects("syscalls")):
         if entry.get("action") == "SCMP_ACT_NOTIFY":
-            raise reader.error("listenerPath", f"is missing, and {show('SCMP_ACT_NOTIFY')} of syscalls[{index}] needs it")
+            raise reader.error("listenerPath", f"is missing, and SCMP_ACT_NOTIFY of syscalls[{index}] needs it")
     return None

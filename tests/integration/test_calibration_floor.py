@@ -27,7 +27,7 @@ from bench.workloads.website import ensure_website
 from runtime.image.store import ImageStore
 from runtime.linux import constants, syscalls
 from runtime.linux.numbers import MACHINE, numbers
-from tests.support.containers import eventually
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -26,7 +25,7 @@ from runtime.spec.container import ContainerSpec, Process, Resources, Rootfs
 from runtime.spec.profile import default_profile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 BUSYBOX = Path("/bin/busybox")
 NOBODY = 65534
@@ -181,16 +180,6 @@ def make_ground(directory: Path, layers: tuple[Path, ...]) -> Iterator[Ground]:
 def link(path: str) -> str:
     """Where the link leads; ``pid:[4026531836]`` of a namespace."""
     return str(Path(path).readlink())
-
-
-def eventually(condition: Callable[[], bool], timeout_s: float = 10) -> bool:
-    """Whether it came true in time: what the kernel does after the fact, such as deleting links."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def instance_address(number: int) -> InstanceAddress:

@@ -53,16 +53,18 @@ def podman_profile(held: frozenset[str]) -> Seccomp:
 def resolve(document: dict[str, Any], held: frozenset[str]) -> Seccomp:
     """A profile in the engines' format, whose rules depend on capabilities and architectures, as config.json has it."""
     wanted = ("names", "action", "args", "errnoRet")
-    return parse_seccomp({
-        "defaultAction": document["defaultAction"],
-        "defaultErrnoRet": document.get("defaultErrnoRet"),
-        "architectures": [*TOKENS],
-        "syscalls": [
-            {name: rule[name] for name in wanted if name in rule}
-            for rule in document["syscalls"]
-            if applies(rule, held)
-        ],
-    })
+    return parse_seccomp(
+        {
+            "defaultAction": document["defaultAction"],
+            "defaultErrnoRet": document.get("defaultErrnoRet"),
+            "architectures": [*TOKENS],
+            "syscalls": [
+                {name: rule[name] for name in wanted if name in rule}
+                for rule in document["syscalls"]
+                if applies(rule, held)
+            ],
+        }
+    )
 
 
 def applies(rule: dict[str, Any], held: frozenset[str]) -> bool:
@@ -91,7 +93,7 @@ def libseccomp_filter(profile: Seccomp) -> bytes:
                 number = LIBRARY.seccomp_syscall_resolve_name(name.encode())
                 if number != -1:
                     LIBRARY.seccomp_rule_add_array(context, rule.action, number, len(comparisons), ctypes.byref(array))
-        with open(os.memfd_create("seccomp"), "r+b") as file:
+        with os.fdopen(os.memfd_create("seccomp"), "r+b") as file:
             assert LIBRARY.seccomp_export_bpf(context, file.fileno()) == 0
             file.seek(0)
             return file.read()
