@@ -2,7 +2,7 @@
 
 Ours are: launchers with a label in their command line, machines and engines' daemons that name a run's directory there,
 processes in control groups below ``tare``, processes whose root directory is one of ours, domains with our metadata,
-links with our alias, the groups and the runs' directories.
+links with our alias, what dead containers hold of networks, the groups and the runs' directories.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ def clean(roots: Roots, *, dry_run: bool = False) -> tuple[str, ...]:
         found = [
             *(f"process {pid}: {command}" for pid, command in our_processes(roots)),
             *(f"link {name}" for name in _links()),
+            *_networks(roots, dry_run=True),
             *(f"cgroup {path}" for path in _cgroups()),
             *(f"run directory {path}" for context in contexts for path in _directories(context)),
         ]
@@ -71,6 +72,7 @@ def _remove(roots: Roots, contexts: list[RunContext]) -> None:
     from runtime.network import bridge
 
     bridge.delete_links(bridge.labelled_links())
+    _networks(roots, dry_run=False)
     for path in _cgroups():
         remove_directory(path)
     for context in contexts:
@@ -113,6 +115,20 @@ def _links() -> tuple[str, ...]:
     from runtime.network import bridge
 
     return bridge.labelled_links()
+
+
+def _networks(roots: Roots, *, dry_run: bool) -> tuple[str, ...]:
+    """What dead containers hold of networks; what the living hold stays."""
+    from runtime.network.networks import Networks
+
+    root, run = roots.networks
+    if not root.is_dir():
+        return ()
+    networks = Networks(root, run)
+    try:
+        return networks.leftovers() if dry_run else networks.reconcile()
+    finally:
+        networks.close()
 
 
 def _cgroups() -> tuple[str, ...]:
