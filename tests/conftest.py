@@ -54,8 +54,8 @@ CAPABILITIES: dict[str, Callable[[], bool]] = {
     "a root disk that root may open": _root_may_open_its_disk,
     "version 1 control groups": _version_1_control_groups,
     "a checkout that other users may read": lambda: _others_may_read(ROOT),
-    "version 1 of control groups": lambda: Path("/sys/fs/cgroup/memory/memory.stat").exists(),
-    "version 2 beside version 1 of control groups": lambda: Path("/sys/fs/cgroup/unified/cgroup.procs").exists(),
+    "version 2 control groups alone": lambda: Path("/sys/fs/cgroup/cgroup.controllers").exists(),
+    "version 2 beside version 1 control groups": lambda: Path("/sys/fs/cgroup/unified/cgroup.procs").exists(),
 }
 
 # What set-up or the caller provides: marker, what to ask, what to do about it.

@@ -105,6 +105,14 @@ def test_what_cannot_be_made_leaves_nothing_behind() -> None:
     assert not any(Path(directory).exists() for directory in group.directories)
 
 
+def test_parents_that_were_made_in_vain_are_removed() -> None:
+    path = new_path()
+    group = ContainerCgroup.resolve(f"{path}/{'x' * 5_000}", "test")  # longer than a path can be
+    with pytest.raises(CgroupError, match=r"^create cgroup .*: file name too long$"):
+        group.create(resources())
+    assert not any(Path(directory).parent.exists() for directory in group.directories)
+
+
 def test_the_group_of_all_processes_is_nobodys() -> None:
     with pytest.raises(SpecError, match=r"^linux\.cgroupsPath: "):
         ContainerCgroup.resolve("/", "test")
