@@ -55,7 +55,7 @@ def test_it_is_found_again_from_its_json() -> None:
 
 def test_the_default_group_leaves_not_even_its_parent() -> None:
     group = ContainerCgroup.resolve(None, f"test-{os.getpid()}")
-    others = {path for path in (os.path.dirname(path) for path in group.directories) if Path(path).exists()}  # noqa: PTH120
+    others = {path for path in (os.path.dirname(path) for path in group.directories) if Path(path).exists()}
     group.create(resources())
     with removed_afterwards(group):
         assert all(f"/tare-runtime/test-{os.getpid()}" in directory for directory in group.directories)

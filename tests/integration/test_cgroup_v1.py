@@ -20,8 +20,8 @@ from tests.support.waiting import eventually
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.root, pytest.mark.needs("version 1 control groups")]
-HYBRID = pytest.mark.needs("version 2 beside version 1 control groups")
+pytestmark = [pytest.mark.root, pytest.mark.needs("version 1 of control groups")]
+HYBRID = pytest.mark.needs("version 2 beside version 1 of control groups")
 
 DENIED = [DeviceRule(False)]
 TRY_TO_READ = "while :; do { true < /dev/kmsg; } 2>/dev/null && echo read; done"

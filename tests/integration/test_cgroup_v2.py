@@ -11,7 +11,7 @@ from runtime.cgroups.hierarchy import UNIFIED, CgroupError
 from tests.support.groups import MIB, made_group, new_path, resources, run, start
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.root, pytest.mark.needs("version 2 control groups alone")]
+pytestmark = [pytest.mark.root, pytest.mark.needs("version 2 of control groups alone")]
 
 
 def content(group: ContainerCgroup, file: str) -> str:
