@@ -163,13 +163,17 @@ class ContainerCgroup:
         SIGKILL ends a frozen group's processes, too: it is thawed.
         """
         unified = self.paths.get(UNIFIED)
-        if number == signals.SIGKILL and unified is not None and kill_all(unified):
-            if self.version == 1 and self.is_frozen():
-                self.thaw()  # the freezer of version 1 holds on even to the killed
-            return
+        ended = number == signals.SIGKILL and unified is not None and kill_all(unified)
         directory = self._of_all_processes
-        if directory is not None and os.path.isdir(directory):
+        if directory is None or not os.path.isdir(directory):
+            return
+        if not ended:
             signal_all(directory, number, self._freezer)
+        elif self.version == 1:
+            # Others may have been put into the groups of version 1 alone; their freezer holds on even to the killed.
+            signal_all(directory, number, None)
+            if self.is_frozen():
+                self.thaw()
 
     def stats(self) -> dict[str, Any]:
         """What it has used, in the shape of runc's ``events --stats``."""

@@ -94,7 +94,7 @@ def test_exactly_so_many_descriptors_are_preserved_as_were_asked_for(
         done = subprocess.run(
             [runtime_path(), "--root", str(box.state_root), *command],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=30,
-            preexec_fn=lambda: [os.dup2(fd, 3 + at) for at, fd in enumerate(opened)],  # noqa: PLW1509 - no threads here
+            preexec_fn=lambda: [os.dup2(fd, 3 + at) for at, fd in enumerate(opened)],
             close_fds=False,
         )  # fmt: skip
     finally:

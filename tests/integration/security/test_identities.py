@@ -35,7 +35,7 @@ def hostile_passwd(box: Bundle, outside: Path, kind: str) -> None:
         file.unlink()
     if kind == "names":
         passwd.write_text("nobody:x:0:0::/:/bin/sh\nevil:x:0:0::/:/bin/sh\n1000:x:0:0::/:/bin/sh\nbig:x:4294967296:0::/:\n"
-                          + f"long:{'x' * 1_000_000}:0:0::/:/bin/sh\n" + "four\n" + ":\n\0:x:0:0::/:\n")  # fmt: skip
+                           f"long:{'x' * 1_000_000}:0:0::/:/bin/sh\n" + "four\n" + ":\n\0:x:0:0::/:\n")  # fmt: skip
         group.write_text("1000:x:0:nobody\n")
     elif kind == "link":
         passwd.symlink_to(outside / "secret")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.support.bundle import Bundle
 
-pytestmark = [pytest.mark.root, pytest.mark.needs("version 1 control groups")]
+pytestmark = [pytest.mark.root, pytest.mark.needs("version 1 of control groups")]
 
 # Every release_agent in sight is opened; the one of the test's own hierarchy is also written. The others are the host's.
 OPEN_ALL = """
