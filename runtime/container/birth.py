@@ -147,14 +147,25 @@ def _assist(
     """The midwife's life. She enters the group too, because from within a user namespace nobody is moved into it."""
     with contextlib.suppress(BaseException):
         try:
-            for fd in entrance.tasks:
-                os.write(fd, b"0")
+            _enter_group(entrance)
             _go_there(namespaces, pipes)
-            pid, _ = bear(prepared, namespaces.flags | c.CLONE_PARENT, entrance.directory, delivery)
+            pid, _ = bear(prepared, namespaces.flags | c.CLONE_PARENT, None, delivery)
             os.write(pipes[1], _REPLY.pack(pid))
         except OSError as error:
             os.write(pipes[1], _REPLY.pack(-(error.errno or 1)))
     os._exit(0)
+
+
+def _enter_group(entrance: Entrance) -> None:
+    """On both versions: nor may anybody be born in one by CLONE_INTO_CGROUP, which asks for the right to write to it."""
+    for fd in entrance.tasks:
+        os.write(fd, b"0")
+    if entrance.directory is not None:
+        procs = os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=entrance.directory)
+        try:
+            os.write(procs, b"0")
+        finally:
+            os.close(procs)
 
 
 def _go_there(namespaces: Namespaces, pipes: tuple[int, int]) -> None:

@@ -29,7 +29,7 @@ from runtime.container.state import Status, oci_state
 from runtime.linux import capabilities, signals
 from runtime.linux import constants as c
 from runtime.linux.program import Call, Failure
-from runtime.process.attributes import set_affinity
+from runtime.process.attributes import join_keyring, set_affinity
 from runtime.process.delivery import delivery_into, plan_delivery
 from runtime.process.program import plan_lookup, plan_signals
 from runtime.process.standalone import bear, prepare, receive
@@ -91,7 +91,7 @@ def run_inside(state: State, config: Config, process: OciProcess, options: ExecO
             os.set_inheritable(fd, True)  # noqa: FBT003 - the standard library's own
         there = _is_different(state.pid, "pid")
         delivery = held.enter_context(delivery_into(pidfd)) if there else None
-        prepared = prepare(_plan(payload, pidfd, _different(state.pid), entrance, delivery), status)
+        prepared = prepare(_plan(state, payload, pidfd, entrance, delivery), status)
         pid, child = bear(prepared, 0, entrance.directory, delivery)
         held.callback(os.close, child)
         os.close(status)
@@ -140,8 +140,9 @@ def _is_different(pid: int, kind: str) -> bool:
 
 
 def _plan(
-    payload: Payload, pidfd: int, namespaces: int, entrance: Entrance, delivery: Delivery | None
+    state: State, payload: Payload, pidfd: int, entrance: Entrance, delivery: Delivery | None
 ) -> tuple[Call, ...]:
+    namespaces = _different(state.pid)
     process = payload.process
     root = Call("open the root", "openat", (c.AT_FDCWD, b"/", _ROOT, 0))
     affinity = process.exec_cpu_affinity
@@ -153,6 +154,7 @@ def _plan(
         *((Call("join the namespaces", "setns", (pidfd, namespaces)),) if namespaces else ()),
         *(plan_delivery(delivery) if delivery else ()),
         *start_session(),
+        *join_keyring(f"_ses.{state.id}"),
         root,
         *plan_streams(payload, root, console=False),
         *write_to_procfs(label_files(payload.labels)),

@@ -27,7 +27,7 @@ _PID = struct.Struct("=q")
 
 @value
 class Delivery:
-    """Where it takes place, by a descriptor, and both ends of the pipe: ours, and the one that the program writes to."""
+    """Where it takes place, by a descriptor, and the pipe: our end, and the one that the program writes to."""
 
     namespace_fd: int
     told_fd: int
