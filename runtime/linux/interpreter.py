@@ -9,25 +9,39 @@ memory that is both written and executed.
 from __future__ import annotations
 
 import ctypes
+import errno
 import mmap
 import os
-from typing import TYPE_CHECKING
+import struct
 
 from runtime.linux import constants, syscalls
 from runtime.linux.numbers import MACHINE
-from runtime.linux.program import ALLOWED_WORD, ANY_ERRNO, CHECK, COPY, ENTRY_BYTES, RESULT_WORD
+from runtime.linux.program import (
+    ALLOWED_WORD,
+    CHECK,
+    COPY,
+    ENTRY_BYTES,
+    HEADER_BYTES,
+    ON_FAILURE_WORD,
+    ON_SUCCESS_WORD,
+    REFUSE,
+    RESULT_WORD,
+    Assembly,
+    Failure,
+    is_allowed,
+)
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runtime.linux.program import Program
+    from runtime.linux.program import Call
 
 _WORDS = ENTRY_BYTES // 8
-_FAILED = 127
 
 # run(rdi: table, rsi: struct clone_args, rdx: its size) -> pid or -errno. To check it, write the bytes to a file and:
 # objdump -D -b binary -m i386:x86-64 -M intel FILE
-_X86_64 = bytes.fromhex(
+_CLONE = bytes.fromhex(
     "4989f8"  # mov r8,rdi  ; the table, where the kernel leaves it alone
     "4889f7"  # mov rdi,rsi
     "4889d6"  # mov rsi,rdx
@@ -36,7 +50,10 @@ _X86_64 = bytes.fromhex(
     "4885c0"  # test rax,rax
     "7401"  # je child
     "c3"  # ret  ; the parent, once the child has executed or died
-    "4c89c3"  # child: mov rbx,r8
+    "4d89c4"  # child: mov r12,r8
+)
+INTERPRET = bytes.fromhex(
+    "498d5c2418"  # lea rbx,[r12+0x18]  ; the first entry
     "488b03"  # next: mov rax,[rbx]  ; the number
     "488b7b08"  # mov rdi,[rbx+0x8]  ; the arguments
     "488b7310"  # mov rsi,[rbx+0x10]
@@ -45,30 +62,62 @@ _X86_64 = bytes.fromhex(
     "4c8b4328"  # mov r8,[rbx+0x28]
     "4c8b4b30"  # mov r9,[rbx+0x30]
     "4883f8ff"  # cmp rax,-1  ; COPY
-    "7433"  # je copy
+    "744c"  # je copy
     "4883f8fe"  # cmp rax,-2  ; CHECK
-    "7436"  # je check
+    "744f"  # je check
+    "4883f8fd"  # cmp rax,-3  ; REFUSE
+    "744e"  # je refuse
     "0f05"  # syscall
     "48894338"  # done: mov [rbx+0x38],rax  ; the result
     "4885c0"  # test rax,rax
-    "791c"  # jns on
-    "48f7d8"  # neg rax
-    "483b4340"  # cmp rax,[rbx+0x40]  ; the errno that is no failure
-    "7413"  # je on
-    "48837b40ff"  # cmp qword [rbx+0x40],-1  ; ANY_ERRNO
-    "740c"  # je on
-    "bf7f000000"  # mov edi,0x7f
-    "b8e7000000"  # mov eax,0xe7  ; exit_group
-    "0f05"  # syscall
-    "4883c348"  # on: add rbx,0x48
-    "ebac"  # jmp next
+    "7806"  # js bad
+    "48035b48"  # add rbx,[rbx+0x48]  ; on to the entry after success
+    "ebc2"  # jmp next
+    "48f7d8"  # bad: neg rax
+    "488b4b40"  # mov rcx,[rbx+0x40]  ; the errnos that are no failure
+    "4883f9ff"  # cmp rcx,-1  ; all
+    "740c"  # je allowed
+    "4883f83f"  # cmp rax,63
+    "770c"  # ja failed
+    "480fa3c1"  # bt rcx,rax
+    "7306"  # jae failed
+    "48035b50"  # allowed: add rbx,[rbx+0x50]  ; on to the entry after such an errno
+    "eba3"  # jmp next
+    "49891c24"  # failed: mov [r12],rbx  ; which entry
+    "4989442408"  # mov [r12+0x8],rax  ; and why
+    "498b5c2410"  # mov rbx,[r12+0x10]  ; on to the entries for that case
+    "eb93"  # jmp next
     "4889d1"  # copy: mov rcx,rdx
     "f3a4"  # rep movsb
     "31c0"  # xor eax,eax
-    "ebcc"  # jmp done
+    "ebb9"  # jmp done
     "486307"  # check: movsxd rax,dword [rdi]
-    "ebc7"  # jmp done
+    "ebb4"  # jmp done
+    "31c0"  # refuse: xor eax,eax
+    "8b0f"  # mov ecx,[rdi]
+    "39f1"  # cmp ecx,esi
+    "75ac"  # jne done
+    "48ffc8"  # dec rax  ; -EPERM
+    "eba7"  # jmp done
 )
+"""Executes the table whose address is in r12; it never returns."""
+
+
+class Program:
+    """Calls, compiled to memory of ours: ``address`` is the table's, `check` tells afterwards where it ended."""
+
+    def __init__(self, calls: tuple[Call, ...]) -> None:
+        self._assembly = Assembly(calls)
+        # Shared, so that a child with a memory of its own can still leave its results to us.
+        self._memory = mmap.mmap(-1, len(self._assembly))
+        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
+        self._memory.write(self._assembly.at(self.address))
+
+    def check(self) -> None:
+        """Raise the `Failure` that ended it; return if every call that was made succeeded."""
+        failed, number = struct.unpack_from("=2q", self._memory)
+        if failed:
+            raise Failure(dict(self._assembly.purposes())[failed - self.address], number)
 
 
 def _executable_page() -> mmap.mmap | None:
@@ -79,7 +128,7 @@ def _executable_page() -> mmap.mmap | None:
         page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     except OSError:
         return None
-    page.write(_X86_64)
+    page.write(_CLONE + INTERPRET)
     return page
 
 
@@ -106,22 +155,70 @@ def start(program: Program, args: syscalls.CloneArgs, *, plain: bool = False) ->
 
 def _start_plainly(program: Program, args: syscalls.CloneArgs) -> int:
     args.flags |= constants.CLONE_VFORK | constants.CLONE_CLEAR_SIGHAND
-    table = (ctypes.c_long * (_WORDS * program.length)).from_address(program.address)
     pid = syscalls.clone3(args)
     if pid == 0:
-        _interpret(table, program.length)
-        os._exit(_FAILED)
+        interpret(program.address)
     return pid
 
 
-def _interpret(table: ctypes.Array[ctypes.c_long], length: int) -> None:
-    """What the machine code does, in Python. It returns only when a call failed."""
-    for index in range(length):
-        entry = index * _WORDS
-        result = _make_call(table[entry], table[entry + 1 : entry + RESULT_WORD])
-        table[entry + RESULT_WORD] = result
-        if result < 0 and table[entry + ALLOWED_WORD] not in {-result, ANY_ERRNO}:
-            return
+def perform(calls: tuple[Call, ...]) -> tuple[int, ...]:
+    """Make the calls in the calling process; their results. Raises the `Failure` of one that failed."""
+    assembly = Assembly(calls)
+    table = ctypes.create_string_buffer(len(assembly))
+    address = ctypes.addressof(table)
+    table.raw = assembly.at(address)
+    purposes = dict(assembly.purposes())
+    place, end = HEADER_BYTES, assembly.end
+    while place < end:
+        place = _perform_one(address, place, purposes)
+    return tuple(ctypes.c_long.from_address(address + place + RESULT_WORD * 8).value for place in assembly.places)
+
+
+def _perform_one(address: int, place: int, purposes: dict[int, str]) -> int:
+    entry = (ctypes.c_long * _WORDS).from_address(address + place)
+    result = _make_call(entry[0], entry[1:RESULT_WORD])
+    entry[RESULT_WORD] = result
+    if result >= 0:
+        return place + entry[ON_SUCCESS_WORD]
+    if is_allowed(entry[ALLOWED_WORD], -result):
+        return place + entry[ON_FAILURE_WORD]
+    raise Failure(purposes[place], -result)
+
+
+def fork(assembly: Assembly, args: syscalls.CloneArgs, base: int) -> int:
+    """Clone a child with a memory of its own that makes the calls from Python; its pid.
+
+    Failures are reported as if the table were at ``base``.
+    """
+    table = ctypes.create_string_buffer(len(assembly))
+    address = ctypes.addressof(table)
+    table.raw = assembly.at(address)
+    args.flags |= constants.CLONE_CLEAR_SIGHAND
+    pid = syscalls.clone3(args)
+    if pid == 0:
+        interpret(address, base)
+    return pid
+
+
+def interpret(address: int, base: int | None = None) -> None:
+    """What the machine code does, in Python, for the calling process. It never returns.
+
+    A failure is reported as if the table were at ``base``.
+    """
+    told = address if base is None else base
+    header = (ctypes.c_long * (HEADER_BYTES // 8)).from_address(address)
+    place = address + HEADER_BYTES
+    while True:
+        entry = (ctypes.c_long * _WORDS).from_address(place)
+        result = _make_call(entry[0], entry[1:RESULT_WORD])
+        entry[RESULT_WORD] = result
+        if result >= 0:
+            place += entry[ON_SUCCESS_WORD]
+        elif is_allowed(entry[ALLOWED_WORD] , -result):
+            place += entry[ON_FAILURE_WORD]
+        else:
+            header[0], header[1] = place - address + told, -result
+            place = header[2]
 
 
 def _make_call(number: int, arguments: list[int]) -> int:
@@ -130,4 +227,6 @@ def _make_call(number: int, arguments: list[int]) -> int:
         return 0
     if number == CHECK:
         return ctypes.c_int32.from_address(arguments[0]).value
+    if number == REFUSE:
+        return -errno.EPERM if ctypes.c_int32.from_address(arguments[0]).value == arguments[1] else 0
     return syscalls.raw(number, *arguments)

@@ -11,15 +11,13 @@ import heapq
 import ipaddress
 from dataclasses import dataclass
 
+from runtime.network.errors import AddressError
+
 RANGE = ipaddress.IPv4Network("198.18.0.0/15")
 PREFIX_LENGTH = 24
 PORTS = 200
 BRIDGES = 1 << (PREFIX_LENGTH - RANGE.prefixlen)
 _FIRST_HOST = 2
-
-
-class AddressError(Exception):
-    """There is no address left, or no such one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +70,10 @@ class InstanceAddress:
 
 
 def mac_of(address: str) -> str:
-    """``02:42`` (locally administered) and the four bytes of the IPv4 address."""
-    return "02:42:" + ":".join(f"{byte:02x}" for byte in ipaddress.IPv4Address(address).packed)
+    """``02:42`` (locally administered) and the four bytes of an IPv4 address; ``02:46`` and the last four of IPv6."""
+    parsed = ipaddress.ip_address(address)
+    prefix = "02:42:" if parsed.version == 4 else "02:46:"
+    return prefix + ":".join(f"{byte:02x}" for byte in parsed.packed[-4:])
 
 
 def bridges_for(instances: int) -> tuple[BridgeAddress, ...]:

@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.network.addresses import BRIDGES, PREFIX_LENGTH, BridgeAddress
+from runtime.network.errors import NetworkError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LABEL = "tare:"
-
-
-class NetworkError(Exception):
-    """A link could not be made or deleted."""
 
 
 def create_bridge(bridge: BridgeAddress, run_id: str) -> int:

@@ -9,16 +9,17 @@ import socket
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, Self
 
 import runtime
 from runtime.process import messages
 from runtime.process.sealed import sealed_copy
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from pathlib import Path
     from types import TracebackType
+    from typing import Self
 
     from runtime.spec.container import ContainerSpec, Process
 

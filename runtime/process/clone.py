@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import ctypes
 import os
-import signal
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from runtime.linux import constants, interpreter, syscalls
-from runtime.linux.program import Program
+from runtime.linux import constants, interpreter, signals, syscalls
+from runtime.linux.interpreter import Program
+from runtime.linux.program import Failure
+from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.linux.program import Call
 
@@ -22,7 +22,7 @@ class LaunchError(Exception):
     """A child did not get as far as execve; the message says at which call, and why."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Child:
     """A child that has executed; ``pidfd`` belongs to whoever holds this."""
 
@@ -41,16 +41,17 @@ def spawn(calls: tuple[Call, ...], flags: int = 0, cgroup_fd: int | None = None,
     args = syscalls.CloneArgs(
         flags=flags | constants.CLONE_PIDFD | (constants.CLONE_INTO_CGROUP if cgroup_fd is not None else 0),
         pidfd=ctypes.addressof(pidfd),
-        exit_signal=signal.SIGCHLD,
+        exit_signal=signals.SIGCHLD,
         cgroup=cgroup_fd or 0,
     )
     try:
         pid = interpreter.start(program, args, plain=plain)
     except OSError as error:
         raise LaunchError(f"clone: {(error.strerror or str(error)).lower()}") from error
-    failure = program.failure()
-    if failure is not None:
+    try:
+        program.check()
+    except Failure as failure:
         os.waitid(os.P_PIDFD, pidfd.value, os.WEXITED)
         os.close(pidfd.value)
-        raise LaunchError(failure)
+        raise LaunchError(str(failure)) from failure
     return Child(pid, pidfd.value)

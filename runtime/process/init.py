@@ -12,11 +12,11 @@ import socket
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from runtime.linux import capabilities, constants, seccomp
 from runtime.linux.program import ANY_ERRNO, At, Call, Memory, Vector
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.process.messages import Spawn
     from runtime.rootfs.operations import Operation
@@ -183,7 +183,7 @@ def _enter_directory(path: str) -> tuple[Call, ...]:
     parts = path.strip("/").split("/")
     parents = ["/" + "/".join(parts[: depth + 1]) for depth in range(len(parts))]
     return (
-        *(Call(f"make {path}", "mkdirat", (_AT_FDCWD, os.fsencode(parent), 0o755), _EEXIST) for parent in parents),
+        *(Call(f"make {path}", "mkdirat", (_AT_FDCWD, os.fsencode(parent), 0o755), (_EEXIST,)) for parent in parents),
         Call(f"enter {path}", "chdir", (os.fsencode(path),)),
     )
 
@@ -199,7 +199,7 @@ def _set_capabilities(keep: int) -> tuple[Call, ...]:
 def _filter(program: bytes | None) -> tuple[Call, ...]:
     if program is None:
         return ()
-    arguments = (constants.PR_SET_SECCOMP, constants.SECCOMP_MODE_FILTER, seccomp.fprog_address(program))
+    arguments = (constants.PR_SET_SECCOMP, constants.SECCOMP_MODE_FILTER, seccomp.sock_fprog(program))
     return (Call("install the seccomp filter", "prctl", arguments),)
 
 

@@ -15,7 +15,6 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from runtime.cgroups.cgroup import Cgroup
 from runtime.cgroups.hierarchy import CgroupError, host_hierarchy
@@ -25,6 +24,7 @@ from runtime.process.enter import enter
 from runtime.process.init import InitContext, plan_chroot, plan_init
 from runtime.rootfs.plan import masked_paths, plan_rootfs
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 

@@ -10,9 +10,11 @@ import os
 import pickle
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from runtime.spec.container import ContainerSpec, Process
 
 _MESSAGE_BYTES = 1 << 17

@@ -58,7 +58,7 @@ class Mount:
     def calls(self) -> tuple[Call, ...]:
         """An ``optional`` mount whose target does not exist is left out."""
         arguments = (_text(self.source), os.fsencode(self.target), _text(self.fstype), self.flags, _text(self.data))
-        mount = Call(self.describe(), "mount", arguments, _ENOENT if self.optional else 0)
+        mount = Call(self.describe(), "mount", arguments, (_ENOENT,) if self.optional else ())
         return (*make_directory(self.target), mount) if self.make_target else (mount,)
 
 
@@ -122,7 +122,7 @@ def make_directory(path: str) -> tuple[Call, ...]:
     """A directory of this very name: an image could have put a symlink there to lead a mount elsewhere."""
     flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     return (
-        Call(f"make directory {path}", "mkdirat", (_AT_FDCWD, os.fsencode(path), 0o755), _EEXIST),
+        Call(f"make directory {path}", "mkdirat", (_AT_FDCWD, os.fsencode(path), 0o755), (_EEXIST,)),
         Call(f"open directory {path} of the image", "openat", (_AT_FDCWD, os.fsencode(path), flags, 0)),
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from runtime.linux.constants import (
     MS_BIND,
@@ -18,6 +17,7 @@ from runtime.linux.constants import (
 from runtime.rootfs.operations import Device, Mount, Operation, PivotRoot, Symlink
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.spec.container import Rootfs
 

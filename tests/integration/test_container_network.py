@@ -18,16 +18,17 @@ from runtime.linux import constants, syscalls
 from runtime.linux.numbers import numbers
 from runtime.network.addresses import BridgeAddress
 from runtime.network.bridge import (
-    NetworkError,
     create_bridge,
     delete_links,
     existing_links,
     labelled_links,
     routed_elsewhere,
 )
+from runtime.network.errors import NetworkError
 from runtime.network.requests import container_network
 from runtime.process.client import LauncherError
-from tests.support.containers import BRIDGE, eventually, instance_address, make_ground
+from tests.support.containers import BRIDGE, instance_address, make_ground
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,7 +7,6 @@ expected is shown with what the engine, its daemons and the runtime said.
 from __future__ import annotations
 
 import json
-import os
 import resource
 import shlex
 import shutil
@@ -117,7 +116,7 @@ class Host:
         for line in self.read(f"/proc/{pid}/cgroup").splitlines():
             _, controllers, path = line.split(":", 2)
             groups |= dict.fromkeys(controllers.split(","), path)
-        controller = v1.split(".")[0]
+        controller = v1.split(".", maxsplit=1)[0]
         if controller in groups:
             return (Path("/sys/fs/cgroup") / controller / groups[controller].lstrip("/") / v1).read_text().strip()
         return (Path("/sys/fs/cgroup") / groups[""].lstrip("/") / v2).read_text().strip()

@@ -19,7 +19,7 @@ _HUNGRY = "dd if=/dev/zero of=/dev/null bs=256M count=1"
 
 def cpu(text: str) -> float:
     """Processors, of what ``cpu.max`` or ``cpu.cfs_quota_us`` with the usual period says."""
-    return int(text.split()[0]) / 100_000
+    return int(text.split(maxsplit=1)[0]) / 100_000
 
 
 def test_memory(engine: Engine) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.linux.program import ANY_ERRNO, At, Call, Memory, Program, Vector
+from runtime.linux.program import ANY_ERRNO, AnyErrno, Assembly, At, Call, Memory, Vector
 from runtime.process.clone import LaunchError, spawn
 
 _AT_FDCWD = -100
@@ -40,7 +40,7 @@ def execute(*argv: str) -> Call:
     return Call(f"execute {argv[0]}", "execve", (argv[0].encode(), Vector(tuple(map(str.encode, argv))), Vector(())))
 
 
-def make_directory(path: Path, allowed: int = 0) -> Call:
+def make_directory(path: Path, allowed: tuple[int, ...] | AnyErrno = ()) -> Call:
     return Call(f"make {path}", "mkdirat", (_AT_FDCWD, bytes(path), 0o755), allowed)
 
 
@@ -64,7 +64,7 @@ def test_a_program_that_is_not_there_is_named(plain: bool) -> None:
 
 def test_the_allowed_errno_is_no_failure_and_another_is(tmp_path: Path, plain: bool) -> None:
     (tmp_path / "there").mkdir()
-    assert run(make_directory(tmp_path / "there", _EEXIST), execute("/bin/true"), plain=plain) == 0
+    assert run(make_directory(tmp_path / "there", (_EEXIST,)), execute("/bin/true"), plain=plain) == 0
     with pytest.raises(LaunchError, match="file exists"):
         run(make_directory(tmp_path / "there"), execute("/bin/true"), plain=plain)
 
@@ -120,9 +120,41 @@ def test_handlers_of_ours_do_not_reach_the_child(plain: bool) -> None:
 
 def test_memory_is_one_place_for_all_who_hold_it() -> None:
     shared = Memory(b"12345678")
-    program = Program((Call("a", "copy", (shared, At(shared, 4), 4)), Call("b", "check", (At(shared, 0),))))
-    assert program.length == 2
-    assert program.failure() is None
+    assembly = Assembly((Call("a", "copy", (shared, At(shared, 4), 4)), Call("b", "check", (At(shared, 0),))))
+    assert assembly.at(0x1000).count(b"12345678") == 1
+
+
+def test_pointers_in_memory_lead_to_what_they_name(tmp_path: Path, plain: bool) -> None:
+    """As writev(2) follows them."""
+    vector = Memory(struct.pack("=4q", 0, 3, 0, 3), ((0, b"abc"), (16, b"def")))
+    opened = Call("open", "openat", (_AT_FDCWD, bytes(tmp_path / "file"), os.O_WRONLY | os.O_CREAT, 0o600))
+    message = Memory(struct.pack("=2q2qqqq", 0, 0, 0, 2, 0, 0, 0), ((16, vector),))
+    assert run(opened, Call("write", "writev", (opened, At(vector, 0), 2)), execute("/bin/true"), plain=plain) == 0
+    assert (tmp_path / "file").read_bytes() == b"abcdef"
+    assert len(Assembly((Call("send", "sendmsg", (0, message, 0)),))) > len(message.content)
+
+
+def test_calls_are_left_out_after_success_and_after_an_allowed_errno(tmp_path: Path, plain: bool) -> None:
+    def branch(path: Path) -> tuple[Call, ...]:
+        made = Call("make", "mkdirat", (_AT_FDCWD, bytes(path), 0o755), (_EEXIST,), leave_out=2, otherwise=1)
+        named = [f"{path.name}-{word}".encode() for word in ("always", "existed", "end")]
+        opened = [
+            Call("open", "openat", (_AT_FDCWD, bytes(tmp_path) + b"/" + name, os.O_CREAT | os.O_WRONLY, 0o600))
+            for name in named
+        ]
+        return (made, *opened)
+
+    (tmp_path / "old").mkdir()
+    run(*branch(tmp_path / "old"), *branch(tmp_path / "new"), execute("/bin/true"), plain=plain)
+    assert {path.name for path in tmp_path.iterdir()} == {"old", "new", "old-existed", "old-end", "new-end"}
+
+
+def test_what_is_left_out_counts_calls_and_not_the_copying_of_results(tmp_path: Path, plain: bool) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+    opened = Call("open", "openat", (_AT_FDCWD, bytes(tmp_path / "file"), flags, 0o600), leave_out=1)
+    wrong, right = (Call("write", "write", (opened, text, 1)) for text in (b"w", b"r"))
+    assert run(opened, wrong, right, execute("/bin/true"), plain=plain) == 0
+    assert (tmp_path / "file").read_bytes() == b"r"
 
 
 def test_any_errno_can_be_no_failure(tmp_path: Path, plain: bool) -> None:

@@ -14,7 +14,8 @@ from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from runtime.network.addresses import InstanceAddress
-from runtime.network.requests import LINK, container_network, neighbour
+from runtime.network.messages import neighbour
+from runtime.network.requests import LINK, container_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
