@@ -275,7 +275,8 @@ def set_attributes(context: FirstProcess, _: Call) -> tuple[Call, ...]:
 def report_created(context: FirstProcess, _: Call) -> tuple[Call, ...]:
     """From here on only ``start`` lets it go on."""
     process = context.payload.process
-    return (*plan_lookup(process.args, process.env, process.cwd), *plan_signals(), *rendezvous(context.payload, CREATED))
+    lookup = plan_lookup(process.args, process.env, process.cwd)
+    return (*lookup, *plan_signals(), *rendezvous(context.payload, CREATED))
 
 
 STEPS: tuple[Callable[[FirstProcess, Call], tuple[Call, ...]], ...] = (

@@ -242,7 +242,10 @@ def test_a_tmpfs_can_have_a_copy_of_what_it_covers(box: Bundle) -> None:
     (box.rootfs / "data/link").symlink_to("deep/file")
     os.chown(box.rootfs / "data/deep", 12, 34)
     box.mount("/data", "tmpcopyup")
-    assert box.says("cat /data/link; stat -c ' %u:%g %t' /data/deep; echo more > /data/deep/file").split()[:2] == ["copied", "12:34"]
+    assert box.says("cat /data/link; stat -c ' %u:%g %t' /data/deep; echo more > /data/deep/file").split()[:2] == [
+        "copied",
+        "12:34",
+    ]
     assert (box.rootfs / "data/deep/file").read_text() == "copied"
 
 
@@ -360,7 +363,9 @@ def test_mappings_of_users_and_groups_come_together(box: Bundle, tree: Path, onl
 def test_the_control_groups_can_be_mounted(box: Bundle) -> None:
     box.mount("/sys/fs/cgroup", "nosuid", "noexec", "nodev", "ro", kind="cgroup", source="cgroup")
     box.namespace("cgroup")
-    said = box.says("ls /sys/fs/cgroup; ls /sys/fs/cgroup/*/cgroup.procs /sys/fs/cgroup/cgroup.procs; echo x > /sys/fs/cgroup/new; true")
+    said = box.says(
+        "cd /sys/fs/cgroup; ls . */cgroup.procs cgroup.procs; echo x > new; true"
+    )
     assert "cgroup.procs" in said
     assert "new" not in said
 

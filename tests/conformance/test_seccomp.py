@@ -18,12 +18,13 @@ import pytest
 
 from tests.conformance.terminal import receive_descriptors
 from tests.conftest import ROOT
-from tests.support.bundle import Bundle, Json
 from tests.support.elf import interrupt_program, syscall_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.bundle import Bundle, Json
 
 _DUP, _GETPID, _GETPRIORITY = 32, 39, 140
 _I386_GETPRIORITY = 96
@@ -103,7 +104,19 @@ def test_an_error_has_its_number(box: Bundle) -> None:
 def test_the_default_action_is_for_all_other_calls(box: Bundle) -> None:
     names = tomllib.loads((ROOT / "runtime/spec/seccomp.toml").read_text())["allow"].values()
     allowed = [name for group in names for name in group.split() if name not in {"getpriority", "setpriority"}]
-    allowed += ["mount", "umount2", "setns", "unshare", "clone", "seccomp", "prctl", "capset", "ioctl", "clone3", "kill"]
+    allowed += [
+        "mount",
+        "umount2",
+        "setns",
+        "unshare",
+        "clone",
+        "seccomp",
+        "prctl",
+        "capset",
+        "ioctl",
+        "clone3",
+        "kill",
+    ]
     profile(box, {"names": allowed, "action": "SCMP_ACT_ALLOW"}, default="SCMP_ACT_ERRNO", defaultErrnoRet=REFUSED)
     assert code(box, getpriority(box)) == REFUSED
 
