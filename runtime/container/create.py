@@ -145,6 +145,10 @@ class _Creation:
             undo.callback(_end, pid)
             os.close(status_for_child)
             self._state = self._remember(pid, prepared, payload)
+            if self._config.linux.net_devices:
+                from runtime.container.netdevices import move_devices
+
+                move_devices(undo, pid, self._config.linux.net_devices)
             self._attend(status, start, prepared, namespaces)
             set_limits(pid, self._process)
             return self._state
