@@ -39,7 +39,7 @@ def move_devices(undo: contextlib.ExitStack, pid: int, devices: tuple[NetDevice,
     for device in devices:
         where = f"linux.netDevices[{show(device.host_name)}]"
         try:
-            with _two_namespaces(pid) as (host, there, host_fd, fd):
+            with _two_namespaces(pid) as (host, there, _, fd):
                 moved = _move(host, there, fd, device)
                 undo.callback(_take_back, pid, moved)
                 _settle(there, moved.index, moved.addresses, up=True)

@@ -181,7 +181,7 @@ def test_a_propagation_that_does_not_exist_is_an_error(box: Bundle) -> None:
 def test_the_mounts_of_a_host_that_shares_them_are_left_alone(
     box: Bundle, propagation: str | None, options: tuple[str, ...]
 ) -> None:
-    """As systemd has it, and unlike this host perhaps: what is taken off in the container must not be taken off there."""
+    """As systemd has it: what is taken off in the container must not be taken off there."""
     if propagation is not None:
         box.linux["rootfsPropagation"] = propagation
     with holder("mount", "--propagation", "shared") as pid:
