@@ -1,8 +1,8 @@
 """Where the first process is born: new namespaces, and namespaces that are joined by path.
 
-A user namespace has to be there, with its mappings, before anything that it is to own; and who joins a pid or time
-namespace moves only children yet to be born. Then a midwife, a child of ours, goes there and has the process as our
-child (CLONE_PARENT).
+A user namespace has to be there, with its mappings, before anything that it is to own; and who joins a time namespace
+moves only children yet to be born. Then a midwife, a child of ours, goes there and has the process as our child
+(CLONE_PARENT). Into a pid namespace that is joined the process goes without any of ours (`runtime.process.delivery`).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from runtime.cgroups.entrance import Entrance
+    from runtime.process.delivery import Delivery
     from runtime.process.standalone import Prepared
     from runtime.spec.linux import Linux
 
@@ -34,7 +35,7 @@ FLAGS = {
     "uts": c.CLONE_NEWUTS, "user": c.CLONE_NEWUSER, "cgroup": c.CLONE_NEWCGROUP, "time": c.CLONE_NEWTIME,
 }  # fmt: skip
 _BORN_INTO = ("pid", "network", "mount", "ipc", "uts")
-_MIDWIFE_JOINS = ("user", "pid", "time")
+_MIDWIFE_JOINS = ("user", "time")
 _REPLY = struct.Struct("=i")
 
 
@@ -57,12 +58,12 @@ class Namespaces:
     @property
     def needs_midwife(self) -> bool:
         """Whether somebody has to go ahead."""
-        return any(self.linux.namespace(kind) for kind in ("user", "time")) or "pid" in self.joined
+        return any(self.linux.namespace(kind) for kind in _MIDWIFE_JOINS)
 
     @property
     def joined_by_process(self) -> tuple[tuple[str, int], ...]:
         """What the first process joins itself."""
-        return tuple((kind, fd) for kind, fd in self.joined.items() if kind not in _MIDWIFE_JOINS)
+        return tuple((kind, fd) for kind, fd in self.joined.items() if kind not in {*_MIDWIFE_JOINS, "pid"})
 
 
 def open_namespaces(stack: contextlib.ExitStack, linux: Linux) -> Namespaces:
@@ -96,23 +97,27 @@ def _open(stack: contextlib.ExitStack, where: str, path: str, flag: int) -> int:
     return fd
 
 
-def give_birth(prepared: Prepared, namespaces: Namespaces, entrance: Entrance) -> tuple[int, int]:
-    """The first process: its pid, and a pidfd. Raises `ContainerError`."""
+def give_birth(
+    prepared: Prepared, namespaces: Namespaces, entrance: Entrance, delivery: Delivery | None
+) -> tuple[int, int]:
+    """The first process: its pid, and a pidfd. ``delivery`` is among its calls. Raises `ContainerError`."""
     try:
         if namespaces.needs_midwife:
-            return _by_midwife(prepared, namespaces, entrance)
-        return bear(prepared, namespaces.flags, entrance.directory)
+            return _by_midwife(prepared, namespaces, entrance, delivery)
+        return bear(prepared, namespaces.flags, entrance.directory, delivery)
     except OSError as error:
         raise ContainerError(f"start the first process: {os.strerror(error.errno or 0).lower()}") from error
 
 
-def _by_midwife(prepared: Prepared, namespaces: Namespaces, entrance: Entrance) -> tuple[int, int]:
+def _by_midwife(
+    prepared: Prepared, namespaces: Namespaces, entrance: Entrance, delivery: Delivery | None
+) -> tuple[int, int]:
     (ours_in, theirs_out), (theirs_in, ours_out) = os.pipe(), os.pipe()
     midwife = os.fork()
     if midwife == 0:
         os.close(ours_in)
         os.close(ours_out)
-        _assist(prepared, namespaces, entrance, (theirs_in, theirs_out))
+        _assist(prepared, namespaces, entrance, (theirs_in, theirs_out), delivery)
     try:
         os.close(theirs_in)
         os.close(theirs_out)
@@ -136,18 +141,31 @@ def _hear(fd: int) -> int:
     return int(number)
 
 
-def _assist(prepared: Prepared, namespaces: Namespaces, entrance: Entrance, pipes: tuple[int, int]) -> NoReturn:
+def _assist(
+    prepared: Prepared, namespaces: Namespaces, entrance: Entrance, pipes: tuple[int, int], delivery: Delivery | None
+) -> NoReturn:
     """The midwife's life. She enters the group too, because from within a user namespace nobody is moved into it."""
     with contextlib.suppress(BaseException):
         try:
-            for fd in entrance.tasks:
-                os.write(fd, b"0")
+            _enter_group(entrance)
             _go_there(namespaces, pipes)
-            pid, _ = bear(prepared, namespaces.flags | c.CLONE_PARENT, entrance.directory)
+            pid, _ = bear(prepared, namespaces.flags | c.CLONE_PARENT, None, delivery)
             os.write(pipes[1], _REPLY.pack(pid))
         except OSError as error:
             os.write(pipes[1], _REPLY.pack(-(error.errno or 1)))
     os._exit(0)
+
+
+def _enter_group(entrance: Entrance) -> None:
+    """On both versions: nor may anybody be born in one by CLONE_INTO_CGROUP, which asks for the right to write to it."""
+    for fd in entrance.tasks:
+        os.write(fd, b"0")
+    if entrance.directory is not None:
+        procs = os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=entrance.directory)
+        try:
+            os.write(procs, b"0")
+        finally:
+            os.close(procs)
 
 
 def _go_there(namespaces: Namespaces, pipes: tuple[int, int]) -> None:

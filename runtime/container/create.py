@@ -24,6 +24,7 @@ from runtime.linux import capabilities, constants, signals
 from runtime.linux.filter import compile_filter
 from runtime.linux.program import Failure
 from runtime.linux.seccomp import SeccompError
+from runtime.process.delivery import delivery_into
 from runtime.process.standalone import prepare, receive
 from runtime.spec.config import parse_config
 from runtime.spec.reader import SpecError, show
@@ -126,9 +127,12 @@ class _Creation:
             entrance = held.enter_context(self._group.entrance())
             for fd in entrance.tasks:
                 os.set_inheritable(fd, True)  # noqa: FBT003
+            joined = namespaces.joined.get("pid")
+            delivery = None if joined is None else held.enter_context(delivery_into(joined))
             context = self._context(payload, namespaces, replace_tasks(namespaces, entrance.tasks))
-            prepared = prepare(plan_first_process(replace(context, mounts=mounts)), status_for_child)
-            pid, pidfd = give_birth(prepared, namespaces, entrance)
+            calls = plan_first_process(replace(context, mounts=mounts, delivery=delivery))
+            prepared = prepare(calls, status_for_child)
+            pid, pidfd = give_birth(prepared, namespaces, entrance, delivery)
             held.callback(os.close, pidfd)
             undo.callback(_end, pid)
             os.close(status_for_child)

@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import os
 
-from runtime.container.birth import FLAGS, inside
+from runtime.container.birth import FLAGS
 from runtime.container.create import compile_or_refuse, describe, is_own_stream
 from runtime.container.errors import ContainerError, WrongStatus
 from runtime.container.labels import labels_for
@@ -22,13 +22,15 @@ from runtime.container.payload import (
     plan_priorities,
     plan_streams,
     rendezvous,
+    start_session,
     write_to_procfs,
 )
 from runtime.container.state import Status, oci_state
 from runtime.linux import capabilities, signals
 from runtime.linux import constants as c
 from runtime.linux.program import Call, Failure
-from runtime.process.attributes import set_affinity
+from runtime.process.attributes import join_keyring, set_affinity
+from runtime.process.delivery import delivery_into, plan_delivery
 from runtime.process.program import plan_lookup, plan_signals
 from runtime.process.standalone import bear, prepare, receive
 from runtime.values import value
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from runtime.cgroups.entrance import Entrance
     from runtime.container.state import State
     from runtime.container.store import Container
+    from runtime.process.delivery import Delivery
     from runtime.spec.config import Config
     from runtime.spec.execution import OciProcess
 
@@ -86,10 +89,10 @@ def run_inside(state: State, config: Config, process: OciProcess, options: ExecO
         entrance = held.enter_context(state.group.entrance(beside=state.pid))
         for fd in (pidfd, *entrance.tasks):
             os.set_inheritable(fd, True)  # noqa: FBT003 - the standard library's own
-        prepared = prepare(_plan(payload, pidfd, _different(state.pid), entrance), status)
-        kinds = ("pid",) if _is_different(state.pid, "pid") else ()
-        with inside(state.pid, kinds):
-            pid, child = bear(prepared, 0, entrance.directory)
+        there = _is_different(state.pid, "pid")
+        delivery = held.enter_context(delivery_into(pidfd)) if there else None
+        prepared = prepare(_plan(state, payload, pidfd, entrance, delivery), status)
+        pid, child = bear(prepared, 0, entrance.directory, delivery)
         held.callback(os.close, child)
         os.close(status)
         try:
@@ -136,7 +139,10 @@ def _is_different(pid: int, kind: str) -> bool:
         return False
 
 
-def _plan(payload: Payload, pidfd: int, namespaces: int, entrance: Entrance) -> tuple[Call, ...]:
+def _plan(
+    state: State, payload: Payload, pidfd: int, entrance: Entrance, delivery: Delivery | None
+) -> tuple[Call, ...]:
+    namespaces = _different(state.pid)
     process = payload.process
     root = Call("open the root", "openat", (c.AT_FDCWD, b"/", _ROOT, 0))
     affinity = process.exec_cpu_affinity
@@ -146,6 +152,9 @@ def _plan(payload: Payload, pidfd: int, namespaces: int, entrance: Entrance) -> 
         *(Call("join the control group", "write", (fd, b"0", 1)) for fd in entrance.tasks),
         *set_affinity("process.execCPUAffinity.final", affinity.final if affinity else None),
         *((Call("join the namespaces", "setns", (pidfd, namespaces)),) if namespaces else ()),
+        *(plan_delivery(delivery) if delivery else ()),
+        *start_session(),
+        *join_keyring(f"_ses.{state.id}"),
         root,
         *plan_streams(payload, root, console=False),
         *write_to_procfs(label_files(payload.labels)),

@@ -18,11 +18,13 @@ from runtime.container.payload import (
     plan_priorities,
     plan_streams,
     rendezvous,
+    start_session,
     write_to_procfs,
 )
 from runtime.linux import constants as c
 from runtime.linux.program import ANY_ERRNO, Call
 from runtime.process import attributes
+from runtime.process.delivery import plan_delivery
 from runtime.process.program import plan_lookup, plan_signals
 from runtime.rootfs.attach import attach, change, copy_tree, propagate
 from runtime.rootfs.cgroupfs import plan_cgroup_mount
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
     from runtime.container.payload import Payload
     from runtime.linux.program import Argument
+    from runtime.process.delivery import Delivery
     from runtime.rootfs.cgroupfs import CgroupTrees
     from runtime.rootfs.mounts import PlannedMount
     from runtime.spec.config import Config
@@ -61,6 +64,7 @@ class FirstProcess:
     joined: tuple[tuple[str, int], ...] = ()
     cgroup_trees: CgroupTrees | None = None
     parent_mount: str | None = None
+    delivery: Delivery | None = None
     waits_for_hooks: bool = False
     no_pivot: bool = False
     new_keyring: bool = True
@@ -104,6 +108,8 @@ def enter_namespaces(context: FirstProcess, _: Call) -> tuple[Call, ...]:
             if context.has_own("cgroup")
             else ()
         ),
+        *(plan_delivery(context.delivery) if context.delivery else ()),
+        *start_session(),
     )
 
 

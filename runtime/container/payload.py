@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from runtime.linux import constants
 from runtime.linux.program import ANY_ERRNO, Call, Memory
 from runtime.process import attributes
 from runtime.process.program import plan_execute
@@ -62,12 +63,20 @@ class Payload:
 
 
 def plan_begin(payload: Payload) -> tuple[Call, ...]:
-    """The two descriptors go at execve at the latest."""
+    """The two descriptors go at execve at the latest; until then nobody of the same rights may look or trace.
+
+    Such as whoever is in the container already, between the loss of rights and the filter (prctl(2), PR_SET_DUMPABLE).
+    """
     own = (payload.status_fd, payload.start_fd)
     return (
         *(Call("close on exec", "fcntl", (fd, _F_SETFD, _FD_CLOEXEC)) for fd in own),
-        Call("start a session", "setsid"),
+        Call("be traced by nobody", "prctl", (constants.PR_SET_DUMPABLE, 0)),
     )
+
+
+def start_session() -> tuple[Call, ...]:
+    """setsid(2): a terminal can be made its own only by the leader."""
+    return (Call("start a session", "setsid"),)
 
 
 def plan_streams(payload: Payload, root: Argument, *, console: bool) -> tuple[Call, ...]:
@@ -120,7 +129,7 @@ def plan_end(payload: Payload) -> tuple[Call, ...]:
     late = process.no_new_privileges
     umask = 0o022 if process.user.umask is None else process.user.umask
     return (
-        Call(f"process.cwd: enter {process.cwd}", "chdir", (os.fsencode(process.cwd),)),
+        *_enter_directory(process.cwd),
         *(() if late else _filter(payload)),
         *attributes.become(process.user, process.capabilities or Capabilities(), payload.bounding_set),
         *attributes.deny_new_privileges(wanted=late),
@@ -128,6 +137,14 @@ def plan_end(payload: Payload) -> tuple[Call, ...]:
         *(_filter(payload) if late else ()),
         *plan_execute(process.args, process.env),
     )
+
+
+def _enter_directory(path: str) -> tuple[Call, ...]:
+    """Not through a link of procfs: one of a process of the host's leads out of the root (CVE-2024-21626)."""
+    what = f"process.cwd: enter {path}"
+    root = Call(what, "openat", (constants.AT_FDCWD, b"/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, 0))
+    target = open_inside(what, root, path)
+    return (root, target, Call(what, "fchdir", (target,)), close(target), close(root))
 
 
 def _filter(payload: Payload) -> tuple[Call, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 _X86_64 = {
-    "bpf": 321, "capset": 126, "chdir": 80, "chroot": 161, "close": 3, "close_range": 436, "dup3": 292, "execve":
-    59, "execveat": 322, "exit_group": 231, "faccessat2": 439, "fchdir": 81, "fchmod": 91, "fchmodat": 268,
+    "bpf": 321, "capset": 126, "chdir": 80, "chroot": 161, "clone3": 435, "close": 3, "close_range": 436, "dup3": 292,
+    "execve": 59, "execveat": 322, "exit_group": 231, "faccessat2": 439, "fchdir": 81, "fchmod": 91, "fchmodat": 268,
     "fchown": 93, "fchownat": 260, "fcntl": 72, "fsconfig": 431, "fsmount": 432, "fsopen": 430, "fspick": 433,
     "getpid": 39, "ioctl": 16, "ioprio_set": 251, "keyctl": 250, "mkdirat": 258, "mknodat": 259, "mount": 165,
     "mount_setattr": 442, "move_mount": 429, "open_tree": 428, "openat": 257, "openat2": 437, "personality": 135,
@@ -17,9 +17,9 @@ _X86_64 = {
     "umount2": 166, "unlinkat": 263, "unshare": 272, "write": 1, "writev": 20, "fstatfs": 138,
 }  # fmt: skip
 _AARCH64 = {
-    "bpf": 280, "capset": 91, "chdir": 49, "chroot": 51, "close": 57, "close_range": 436, "dup3": 24, "execve": 221,
-    "execveat": 281, "exit_group": 94, "faccessat2": 439, "fchdir": 50, "fchmod": 52, "fchmodat": 53, "fchown": 55,
-    "fchownat": 54, "fcntl": 25, "fsconfig": 431, "fsmount": 432, "fsopen": 430, "fspick": 433, "getpid": 172,
+    "bpf": 280, "capset": 91, "chdir": 49, "chroot": 51, "clone3": 435, "close": 57, "close_range": 436, "dup3": 24,
+    "execve": 221, "execveat": 281, "exit_group": 94, "faccessat2": 439, "fchdir": 50, "fchmod": 52, "fchmodat": 53,
+    "fchown": 55, "fchownat": 54, "fcntl": 25, "fsconfig": 431, "fsmount": 432, "fsopen": 430, "fspick": 433, "getpid": 172,
     "ioctl": 29, "ioprio_set": 30, "keyctl": 219, "mkdirat": 34, "mknodat": 33, "mount": 40, "mount_setattr": 442,
     "move_mount": 429, "open_tree": 428, "openat": 56, "openat2": 437, "personality": 92, "pidfd_getfd": 438,
     "pivot_root": 41, "prctl": 167, "prlimit64": 261, "read": 63, "recvfrom": 207, "rt_sigaction": 134,

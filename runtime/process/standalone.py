@@ -18,15 +18,19 @@ from runtime.linux.program import (
     FAILURE_REPORT_BYTES,
     Assembly,
     Call,
+    EntryOf,
     Failure,
     Memory,
     Vector,
 )
+from runtime.process.delivery import delivered
 from runtime.values import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from runtime.process.delivery import Delivery
 
 _WORDS = struct.Struct("=2q")
 
@@ -51,11 +55,25 @@ def prepare(calls: tuple[Call, ...], status_fd: int) -> Prepared:
     return Prepared(assembly, {elf.DATA_BASE + place: what for place, what in assembly.purposes()})
 
 
-def bear(prepared: Prepared, flags: int, cgroup_fd: int | None = None) -> tuple[int, int]:
+def bear(
+    prepared: Prepared, flags: int, cgroup_fd: int | None = None, delivery: Delivery | None = None
+) -> tuple[int, int]:
     """A new process with these clone flags that makes the calls: its pid, and a pidfd.
 
-    ``cgroup_fd`` is a version 2 group to be born in. With CLONE_PARENT it is a child of our parent.
+    ``cgroup_fd`` is a version 2 group to be born in. With CLONE_PARENT it is a child of our parent. ``delivery`` is the
+    one that is among the calls: then the process is the one that was born by it, unless it came to nothing.
     """
+    pid, pidfd = _bear(prepared, flags, cgroup_fd)
+    born = None if delivery is None else delivered(delivery, pidfd)
+    if born is None:
+        return pid, pidfd
+    os.close(pidfd)
+    if not flags & constants.CLONE_PARENT:
+        os.waitpid(pid, 0)
+    return born, os.pidfd_open(born)
+
+
+def _bear(prepared: Prepared, flags: int, cgroup_fd: int | None) -> tuple[int, int]:
     pidfd = ctypes.c_int(-1)
     args = syscalls.CloneArgs(
         flags=flags | constants.CLONE_PIDFD | (constants.CLONE_INTO_CGROUP if cgroup_fd is not None else 0),
@@ -74,13 +92,18 @@ def _execute(program: bytes, args: syscalls.CloneArgs) -> int:
     """Clone a child that does nothing but execute the program."""
     fd = elf.sealed_file("tare-init", program)
     try:
+        args.flags |= constants.CLONE_VM | constants.CLONE_VFORK | constants.CLONE_CLEAR_SIGHAND
+        cloned = Call("clone", "clone", (Memory(bytes(args)), ctypes.sizeof(args), EntryOf(EXIT[0])), leave_out=1)
+        args.flags |= constants.CLONE_VM | constants.CLONE_VFORK | constants.CLONE_CLEAR_SIGHAND
+        cloned = Call("clone", "clone", (Memory(bytes(args)), ctypes.sizeof(args), EntryOf(EXIT[0])), leave_out=1)
         begin = interpreter.Program((
+            cloned,
             Call("execute the container's init", "execveat",
                  (fd, b"", Vector((b"tare-init",)), Vector(()), constants.AT_EMPTY_PATH)),
+            Call("return", "return"),
         ))  # fmt: skip
-        pid = interpreter.start(begin, args)
-        begin.check()
-        return pid
+        begin.execute()
+        return begin.result(cloned)
     finally:
         os.close(fd)
 

@@ -19,6 +19,7 @@ import json
 import os
 import pty
 import sys
+import time
 from typing import Any
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -54,6 +55,7 @@ def mount_all(config: dict[str, Any], rootfs: str) -> None:
         flags = sum({_FLAGS[option] for option in options if option in _FLAGS})
         data = ",".join(option for option in options if option not in _FLAGS)
         target = joined(rootfs, entry["destination"], checked=checked)
+        time.sleep(0.001 * checked)  # what a busy host does
         os.makedirs(target, exist_ok=True)
         mount(entry.get("source", "none"), target, entry.get("type"), flags, "" if flags & _BIND else data)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.root
 
 TIOCGPTN = 0x80045430
-ROUNDS = 25
+ROUNDS = 10
 
 
 @contextmanager

@@ -94,8 +94,7 @@ def test_only_numbers_in_range_are_users(box: Bundle, install: Callable[[str], s
 @pytest.mark.parametrize("kind", ["uid", "gid", "additionalGids"])
 @pytest.mark.parametrize("number", [-1, 4294967295, 4294967296, 1 << 64, "0", 0.5, True, None])
 def test_only_numbers_in_range_are_ids_of_a_configuration(box: Bundle, kind: str, number: object) -> None:
-    user = box.config["process"]["user"] = {"uid": 1000, "gid": 1000}
-    user |= {kind: [number] if kind == "additionalGids" else number}
+    box.config["process"]["user"] = {"uid": 1000, "gid": 1000} | {kind: [number] if kind == "additionalGids" else number}
     done = box.shell("id -u; id -G")
     if number is None and done.returncode == 0:
         return  # as if it were not there
