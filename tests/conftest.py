@@ -62,6 +62,7 @@ CAPABILITIES: dict[str, Callable[[], bool]] = {
     "a root disk that root may open": _root_may_open_its_disk,
     "a checkout that other users may read": lambda: _others_may_read(ROOT),
     "version 1 of control groups": lambda: Path("/sys/fs/cgroup/memory/memory.stat").exists(),
+    "version 2 of control groups alone": lambda: Path("/sys/fs/cgroup/cgroup.controllers").exists(),
     "version 2 beside version 1 of control groups": lambda: Path("/sys/fs/cgroup/unified/cgroup.procs").exists(),
     "a devices cgroup": lambda: _controls("devices"),
 }

@@ -7,7 +7,7 @@ import errno
 import os
 
 from runtime.cgroups.cgroup import remove_directory
-from runtime.cgroups.creation import delegate, inherit_cpuset, make_v1, make_v2
+from runtime.cgroups.creation import check_unused, delegate, inherit_cpuset, make_v1, make_v2, remove_all
 from runtime.cgroups.devices import plan_device_list
 from runtime.cgroups.entrance import open_entrance
 from runtime.cgroups.files import doing, read, read_if_there
@@ -76,36 +76,36 @@ class ContainerCgroup:
         """
         writes = plan_writes(self.version, resources)
         with contextlib.ExitStack() as undo:
+            made: list[str] = []
+            undo.callback(remove_all, made)
             for directory in self.directories:
-                self._make(directory, writes, undo)
+                self._make(directory, writes, made)
             make_writes(writes, self._places(writes))
             self._allow_devices(resources)
             if self.version == 1 and "cpuset" in self.paths:
                 inherit_cpuset(self.paths["cpuset"])
             undo.pop_all()
 
-    def _make(self, directory: str, writes: tuple[Write, ...], undo: contextlib.ExitStack) -> None:
+    def _make(self, directory: str, writes: tuple[Write, ...], made: list[str]) -> None:
         try:
-            made = self._make_in_hierarchy(directory, writes)
+            self._make_in_hierarchy(directory, writes, made)
         except CgroupError as error:
             if self._rootless and not self._asked and getattr(error.__cause__, "errno", None) in _NO_RIGHT:
                 self.paths = {name: path for name, path in self.paths.items() if path != directory}
                 return
             raise
-        for path in made:
-            undo.callback(remove_directory, path)
         if directory not in made:
-            _check_unused(directory)
+            check_unused(directory)
 
-    def _make_in_hierarchy(self, directory: str, writes: tuple[Write, ...]) -> list[str]:
+    def _make_in_hierarchy(self, directory: str, writes: tuple[Write, ...], made: list[str]) -> None:
         if self.version == 1:
-            made = make_v1(directory)
+            make_v1(directory, made)
             if directory == self.paths.get("cpuset"):
                 inherit_cpuset(os.path.dirname(directory))
-            return made
+            return
         required = {write.controller for write in writes if not write.optional} - {"cgroup"}
         mount = next(mount for mount in parse_mounts(read_mountinfo()) if UNIFIED in mount.controllers)
-        return make_v2(mount.point, directory, required)
+        make_v2(mount.point, directory, required, made)
 
     def _places(self, writes: tuple[Write, ...]) -> dict[str, str]:
         if self.version == 1:
@@ -241,12 +241,3 @@ class ContainerCgroup:
         if self._freezer is None:
             raise CgroupError("freeze a container: it is in no cgroup that can be frozen")
         return self._freezer
-
-
-def _check_unused(directory: str) -> None:
-    pids = members(directory)
-    if pids:
-        raise CgroupError(f"take cgroup {directory}: {len(pids)} processes are in it already")
-    state = read_if_there(f"{directory}/freezer.self_freezing") or read_if_there(f"{directory}/cgroup.freeze") or "0"
-    if state.strip() == "1":
-        raise CgroupError(f"take cgroup {directory}: it is frozen")

@@ -14,7 +14,7 @@ _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
 _syscall.argtypes = (ctypes.c_long,) * 7
 
-_SYS_CLONE3 = 435  # one number on every architecture
+CLONE3 = 435  # one number on every architecture
 
 _libc.prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong)
 _libc.setns.argtypes = (ctypes.c_int, ctypes.c_int)
@@ -39,7 +39,7 @@ def raw(number: int, *arguments: int) -> int:
 
 def clone3(args: CloneArgs) -> int:
     """clone3(2): 0 in the child, its pid in the parent."""
-    return _check(raw(_SYS_CLONE3, ctypes.addressof(args), ctypes.sizeof(args)))
+    return _check(raw(CLONE3, ctypes.addressof(args), ctypes.sizeof(args)))
 
 
 def prctl(option: int, arg2: int = 0, arg3: int = 0, arg4: int = 0, arg5: int = 0) -> None:

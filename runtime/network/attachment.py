@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import itertools
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from runtime.network import messages
 from runtime.network.errors import LinkError, NamespaceError
 from runtime.network.messages import LOOPBACK_INDEX
-from runtime.network.namespaces import open_namespace, socket_inside
+from runtime.network.namespaces import is_namespace, open_namespace, socket_inside
 from runtime.network.netlink import Refused
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from runtime.network.leases import Lease
     from runtime.network.netlink import NetlinkSocket
     from runtime.network.network import Network
@@ -52,31 +55,50 @@ def route_requests(network: Network) -> list[bytes]:
     return [messages.default_route(str(subnet.gateway)) for subnet in network.subnets]
 
 
-def attach(host: NetlinkSocket, network: Network, lease: Lease, bridge: int) -> None:
-    """Make it, at a port of this bridge; raises `LinkError` or `NamespaceError`, and leaves what `detach` undoes."""
+class Inside:
+    """A container's namespace, open, with a netlink socket in it; raises `NamespaceError` if it cannot be."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.descriptor = open_namespace(path)
+        try:
+            self.socket = socket_inside(self.descriptor)
+        except BaseException:
+            os.close(self.descriptor)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+        os.close(self.descriptor)
+
+    def free_interface(self) -> str:
+        """The first of ``eth0``, ``eth1`` … that is not there."""
+        names = (f"eth{number}" for number in itertools.count())
+        return next(name for name in names if self.socket.index(name) is None)
+
+
+def attach(host: NetlinkSocket, inside: Inside, network: Network, lease: Lease, bridge: int) -> None:
+    """Make it, at a port of this bridge; raises `LinkError`, and leaves what `detach` undoes."""
     gate = host.index(network.gate)
     if gate is None:
         raise LinkError(f"find link {network.gate}: no such link")
-    namespace = open_namespace(lease.namespace)
-    try:
-        _send(host, lease, host_requests(network, lease, bridge, gate, namespace))
-        with socket_inside(namespace) as guest:
-            index = guest.index(lease.interface)
-            if index is None:
-                raise LinkError(f"find {lease.interface} of {lease.owner.id}: no such link")
-            _send(guest, lease, guest_requests(network, lease, index))
-            # A container of several networks goes out by the first.
-            guest.send(route_requests(network), ignored=(errno.EEXIST,))
-    finally:
-        os.close(namespace)
+    _send(host, lease, host_requests(network, lease, bridge, gate, inside.descriptor))
+    index = inside.socket.index(lease.interface)
+    if index is None:
+        raise LinkError(f"find {lease.interface} of {lease.owner.id}: no such link")
+    _send(inside.socket, lease, guest_requests(network, lease, index))
+    # A container of several networks goes out by the first.
+    inside.socket.send(route_requests(network), ignored=(errno.EEXIST,))
 
 
 def detach(host: NetlinkSocket, lease: Lease, gate: int | None) -> None:
-    """Delete its link and its neighbours. Idempotent."""
+    """Delete its neighbours, and its link unless that goes with its namespace. Idempotent."""
     if gate is not None:
         requests = [messages.delete_neighbour(address, gate) for address in lease.addresses]
         host.send(requests, ignored=_GONE)
-    if host.index(lease.link) is not None:
+    if is_namespace(lease.namespace) and host.index(lease.link) is not None:
         try:
             host.send([messages.delete_link(lease.link)], ignored=_GONE)
         except Refused as error:
@@ -85,26 +107,9 @@ def detach(host: NetlinkSocket, lease: Lease, gate: int | None) -> None:
 
 def restore_routes(network: Network, lease: Lease) -> None:
     """Let the container go out by this network, if it has lost the one that it went out by."""
-    with suppress(NamespaceError):
-        namespace = open_namespace(lease.namespace)
-        try:
-            with socket_inside(namespace) as guest:
-                guest.send(route_requests(network), ignored=(errno.EEXIST, errno.ENETUNREACH, errno.EHOSTUNREACH))
-        finally:
-            os.close(namespace)
-
-
-def free_interface(namespace_path: str) -> str:
-    """The first of ``eth0``, ``eth1`` … that the namespace has not; raises `NamespaceError`."""
-    namespace = open_namespace(namespace_path)
-    try:
-        with socket_inside(namespace) as guest:
-            number = 0
-            while guest.index(f"eth{number}") is not None:
-                number += 1
-    finally:
-        os.close(namespace)
-    return f"eth{number}"
+    with suppress(NamespaceError), Inside(lease.namespace) as inside:
+        unreachable = (errno.EEXIST, errno.ENETUNREACH, errno.EHOSTUNREACH)
+        inside.socket.send(route_requests(network), ignored=unreachable)
 
 
 def _send(socket: NetlinkSocket, lease: Lease, requests: list[bytes]) -> None:

@@ -51,10 +51,10 @@ def remove_namespace(path: Path) -> None:
         path.unlink()
 
 
-def is_pinned(path: Path) -> bool:
-    """Whether a namespace, not just a file, is at the path."""
-    inside, around = _device(path), _device(path.parent)
-    return inside is not None and inside != around
+def is_namespace(path: str | Path) -> bool:
+    """Whether a namespace that still is one, not just a file, is at the path."""
+    found, own = _device(path), _device(_OWN)
+    return found is not None and found == own  # all are of one file system, nsfs
 
 
 def open_namespace(path: str | Path) -> int:
@@ -122,8 +122,8 @@ def _check(result: int) -> None:
         raise OSError(-result, os.strerror(-result))
 
 
-def _device(path: Path) -> int | None:
+def _device(path: str | Path) -> int | None:
     try:
-        return path.stat().st_dev
+        return os.stat(path).st_dev  # noqa: PTH116 - the link of /proc is to be followed
     except OSError:
         return None

@@ -16,54 +16,35 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.network import attachment, reconcile
-from runtime.network.addresses import mac_of
+from runtime.network.attachment import Inside
 from runtime.network.catalog import Catalog
-from runtime.network.errors import AddressError, NetworkError
-from runtime.network.leases import Lease
+from runtime.network.errors import NetworkError
 from runtime.network.names import check_names
 from runtime.network.netlink import NetlinkSocket
-from runtime.network.network import SEGMENTS
 from runtime.network.owners import owner
 from runtime.network.pins import Pins
+from runtime.network.planning import Circumstances, plan_lease
 from runtime.network.presence import Presence
-from runtime.network.publishing import check_ports
 from runtime.network.store import Store
-from runtime.network.subnets import POOL, lowest_free, parse_address
+from runtime.network.subnets import POOL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
     from ipaddress import IPv4Network
 
-    from runtime.network.leases import Place
+    from runtime.network.leases import Lease, Place
     from runtime.network.network import Network
     from runtime.network.owners import Owner
-    from runtime.network.ports import PublishedPort
+    from runtime.network.planning import Attach
 
 ROOT = Path("/var/lib/tare/networks")
 RUN = Path("/run/tare-networks")
 RESOLV_CONF = Path("/etc/resolv.conf")
-_TOKEN_BYTES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Attach:
-    """A container's wish to be in a network. What is None is chosen; ``pid`` None holds it for this process."""
-
-    network: str | None
-    container_id: str
-    namespace: str | Path
-    names: tuple[str, ...] = ()
-    ports: tuple[PublishedPort, ...] = ()
-    v4: str | None = None
-    v6: str | None = None
-    mac: str | None = None
-    pid: int | None = None
 
 
 class Networks:
@@ -106,14 +87,19 @@ class Networks:
         check_names(wish.names)
         with self.store.lock():
             network = self.catalog.default() if wish.network is None else self.store.network(wish.network)
-            before = self._before(network, holder)
-            lease = self._plan(network, holder, wish, before)
-            self.store.write_lease(lease, before)
-            try:
-                self._make(network, lease)
-            except BaseException:
-                self._unmake(network, lease, keep=before is not None)
-                raise
+            places = self.store.places(network)
+            before = self._before(network, holder, places)
+            with Inside(wish.namespace) as inside:
+                others = tuple(place for place in places if place.owner_id != holder.id)
+                published = self._publishing(network, holder) if wish.ports else ()
+                found = Circumstances(network, holder, before, others, inside.free_interface(), published)
+                lease = plan_lease(wish, found)
+                self.store.write_lease(lease, before)
+                try:
+                    self._make(network, lease, inside)
+                except BaseException:
+                    self._unmake(network, lease, keep=before is not None)
+                    raise
         return lease
 
     def adopt(self, container_id: str, pid: int) -> None:
@@ -140,8 +126,8 @@ class Networks:
                         attachment.restore_routes(one, lease)
 
     def release(self, container_id: str) -> None:
-        """Take the container out of every network, give its addresses back and unpin its namespace. Idempotent."""
-        # The namespace first: when nobody else is in it, its links go with it, which is quicker than one by one.
+        """The container has ended: give back all that it has, and unpin its namespace. Idempotent."""
+        # The namespace first: its links go with it, in the background, which is quicker than one by one.
         self.pins.remove(container_id)
         self.detach(container_id)
 
@@ -161,9 +147,10 @@ class Networks:
         """Undo one lease, whoever holds it; call it with the lock held."""
         self._unmake(network, lease, keep=keep)
 
-    def _before(self, network: Network, holder: Owner) -> Lease | None:
+    def _before(self, network: Network, holder: Owner, places: Sequence[Place]) -> Lease | None:
         """The lease that the container has already; one that a dead process held for it is undone first."""
-        before = self.store.lease(network, holder.id)
+        mine = next((place for place in places if place.owner_id == holder.id), None)
+        before = mine and self.store.read_lease(network, mine)
         if before is not None and before.attached:
             if before.owner.is_alive():
                 raise NetworkError(f"attach {holder.id} to network {network.name}: it is attached already")
@@ -171,55 +158,16 @@ class Networks:
             before = replace(before, attached=False)
         return before
 
-    def _plan(self, network: Network, holder: Owner, wish: Attach, before: Lease | None) -> Lease:
-        places = [place for place in self.store.places(network) if place.owner_id != holder.id]
-        v4 = self._address(network, 4, places, wish.v4 or (before.v4 if before else None))
-        v6 = self._address(network, 6, places, wish.v6 or (before.v6 if before else None))
-        return Lease(
-            network=network.name,
-            owner=holder,
-            segment=before.segment if before else _free_segment(network, places),
-            v4=v4,
-            v6=v6,
-            mac=wish.mac or mac_of(v4 or v6 or ""),
-            link=f"tarec{secrets.token_hex(_TOKEN_BYTES)}",
-            interface=attachment.free_interface(str(wish.namespace)),
-            namespace=str(wish.namespace),
-            names=wish.names,
-            ports=self._ports(network, holder, wish, {version for version, one in ((4, v4), (6, v6)) if one}),
-        )
+    def _publishing(self, network: Network, holder: Owner) -> tuple[Lease, ...]:
+        """The leases that publish ports, but for the holder's own of this network."""
+        mine = (network.name, holder.id)
+        places = ((one, place) for one in self.store.networks() for place in self.store.places(one) if place.published)
+        others = (self.store.read_lease(one, place) for one, place in places if (one.name, place.owner_id) != mine)
+        return tuple(lease for lease in others if lease)
 
-    def _address(self, network: Network, version: int, places: Sequence[Place], wanted: str | None) -> str | None:
-        subnet = network.subnet(version)
-        if subnet is None:
-            if wanted is not None:
-                raise AddressError(f"use address {wanted}: network {network.name} has no IPv{version} subnet")
-            return None
-        taken = [one for place in places if (one := place.v4 if version == 4 else place.v6)]
-        if wanted is None:
-            return str(lowest_free(subnet, taken))
-        address = parse_address(wanted, subnet.network)
-        if str(address) in taken or address == subnet.gateway:
-            raise AddressError(f"use address {address}: it is taken in network {network.name}")
-        return str(address)
-
-    def _ports(self, network: Network, holder: Owner, wish: Attach, versions: set[int]) -> tuple[PublishedPort, ...]:
-        if not wish.ports:
-            return ()
-        if network.internal:
-            raise NetworkError(f"publish {wish.ports[0]}: network {network.name} is internal")
-        others = [lease for lease in self._publishing() if (lease.network, lease.owner.id) != (network.name, holder.id)]
-        return check_ports(wish.ports, versions, others)
-
-    def _publishing(self) -> Iterator[Lease]:
-        for one in self.store.networks():
-            for place in self.store.places(one):
-                if place.published and (lease := self.store.read_lease(one, place)):
-                    yield lease
-
-    def _make(self, network: Network, lease: Lease) -> None:
+    def _make(self, network: Network, lease: Lease, inside: Inside) -> None:
         bridge = self.presence.bring_up(self.socket, network, lease.segment)
-        attachment.attach(self.socket, network, lease, bridge)
+        attachment.attach(self.socket, inside, network, lease, bridge)
         if lease.ports:
             self.presence.publish(lease)
 
@@ -232,19 +180,9 @@ class Networks:
             self.store.write_lease(replace(lease, attached=False, ports=()), lease)
         else:
             self.store.erase_place(network.name, lease.place)
-        if not any(place.attached for place in self.store.places(network)):
+        if not self.store.has_attached(network):
             self.presence.take_down(self.socket, network)
 
     def _leases_of(self, container_id: str) -> list[tuple[Network, Lease]]:
         found = ((one, self.store.lease(one, container_id)) for one in self.store.networks())
         return [(one, lease) for one, lease in found if lease is not None]
-
-
-def _free_segment(network: Network, places: Sequence[Place]) -> int:
-    used = [0] * SEGMENTS
-    for place in places:
-        used[place.segment] += 1
-    for number, ports in enumerate(used):
-        if ports < network.ports_per_bridge:
-            return number
-    raise AddressError(f"place a container in network {network.name}: all {network.capacity} places are taken")

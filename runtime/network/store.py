@@ -87,6 +87,10 @@ class Store:
             return tuple(place for name in names if (place := Place.from_file_name(name)))
         return ()
 
+    def has_attached(self, network: Network) -> bool:
+        """Whether a container is attached to the network."""
+        return any(place.attached for place in self.places(network))
+
     def lease(self, network: Network, owner_id: str) -> Lease | None:
         """The owner's lease of this network."""
         place = next((place for place in self.places(network) if place.owner_id == owner_id), None)

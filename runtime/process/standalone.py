@@ -18,6 +18,7 @@ from runtime.linux.program import (
     FAILURE_REPORT_BYTES,
     Assembly,
     Call,
+    EntryOf,
     Failure,
     Memory,
     Vector,
@@ -91,13 +92,18 @@ def _execute(program: bytes, args: syscalls.CloneArgs) -> int:
     """Clone a child that does nothing but execute the program."""
     fd = elf.sealed_file("tare-init", program)
     try:
+        args.flags |= constants.CLONE_VM | constants.CLONE_VFORK | constants.CLONE_CLEAR_SIGHAND
+        cloned = Call("clone", "clone", (Memory(bytes(args)), ctypes.sizeof(args), EntryOf(EXIT[0])), leave_out=1)
+        args.flags |= constants.CLONE_VM | constants.CLONE_VFORK | constants.CLONE_CLEAR_SIGHAND
+        cloned = Call("clone", "clone", (Memory(bytes(args)), ctypes.sizeof(args), EntryOf(EXIT[0])), leave_out=1)
         begin = interpreter.Program((
+            cloned,
             Call("execute the container's init", "execveat",
                  (fd, b"", Vector((b"tare-init",)), Vector(()), constants.AT_EMPTY_PATH)),
+            Call("return", "return"),
         ))  # fmt: skip
-        pid = interpreter.start(begin, args)
-        begin.check()
-        return pid
+        begin.execute()
+        return begin.result(cloned)
     finally:
         os.close(fd)
 

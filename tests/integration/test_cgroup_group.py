@@ -55,7 +55,7 @@ def test_it_is_found_again_from_its_json() -> None:
 
 def test_the_default_group_leaves_not_even_its_parent() -> None:
     group = ContainerCgroup.resolve(None, f"test-{os.getpid()}")
-    others = {path for path in (os.path.dirname(path) for path in group.directories) if Path(path).exists()}  # noqa: PTH120
+    others = {path for path in (os.path.dirname(path) for path in group.directories) if Path(path).exists()}
     group.create(resources())
     with removed_afterwards(group):
         assert all(f"/tare-runtime/test-{os.getpid()}" in directory for directory in group.directories)
@@ -103,6 +103,14 @@ def test_what_cannot_be_made_leaves_nothing_behind() -> None:
     with pytest.raises(CgroupError, match=r"^linux\.resources\.cpu\.cpus: write 4096 to .*/cpuset\.cpus: "):
         group.create(resources(cpu={"cpus": "4096"}))
     assert not any(Path(directory).exists() for directory in group.directories)
+
+
+def test_parents_that_were_made_in_vain_are_removed() -> None:
+    path = new_path()
+    group = ContainerCgroup.resolve(f"{path}/{'x' * 5_000}", "test")  # longer than a path can be
+    with pytest.raises(CgroupError, match=r"^create cgroup .*: file name too long$"):
+        group.create(resources())
+    assert not any(Path(directory).parent.exists() for directory in group.directories)
 
 
 def test_the_group_of_all_processes_is_nobodys() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime.network.errors import AddressError, NetworkError
-from runtime.network.networks import Attach
+from runtime.network.planning import Attach
 from tests.support.networks import make_host, run
 
 if TYPE_CHECKING:
@@ -167,6 +167,18 @@ def test_a_refused_attachment_changes_nothing(host: Host, tmp_path: Path, what: 
         host.networks.attach(wish)
     assert "\n" not in str(refused.value)
     assert host.facts() == before
+
+
+@pytest.mark.slow
+def test_more_containers_than_a_bridge_has_ports_reach_each_other(host: Host) -> None:
+    host.create("wide", "10.32.0.0/16", ports_per_bridge=300)
+    made = [host.container("wide") for _ in range(1050)]
+    (first, mine), (middle, _), (last, theirs) = made[0], made[700], made[-1]
+    assert (mine.segment, theirs.segment, theirs.v4) == (0, 3, "10.32.4.27")
+    assert all(middle.pings(address) for lease in (mine, theirs) for address in lease.addresses)
+    assert first.pings("10.32.4.27")
+    assert last.pings("10.32.0.2")
+    assert last.pings("10.32.0.1")
 
 
 def test_the_hosts_forwarding_is_set_and_put_back(host: Host) -> None:

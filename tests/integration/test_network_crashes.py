@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runtime.network.networks import Attach, Networks
+from bench import inventory
+from bench.cleaning import _networks as clean_networks
+from bench.context import Roots
+from runtime.network.planning import Attach
 from runtime.network.ports import parse_port
 from tests.conftest import ROOT
 from tests.support.networks import eventually, fetch, make_host, run, stop
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from runtime.network.networks import Networks
     from tests.support.networks import Host
 
 pytestmark = pytest.mark.root
@@ -29,7 +33,8 @@ _ATTACHER = """
 import os, signal, sys
 from pathlib import Path
 from runtime.network import attachment, nft, star
-from runtime.network.networks import Attach, Networks
+from runtime.network.networks import Networks
+from runtime.network.planning import Attach
 from runtime.network.ports import parse_port
 from runtime.network.presence import Presence
 from runtime.network.store import Store
@@ -57,7 +62,8 @@ input()
 _ALLOCATOR = """
 import sys
 from pathlib import Path
-from runtime.network.networks import Attach, Networks
+from runtime.network.networks import Networks
+from runtime.network.planning import Attach
 networks = Networks(Path(sys.argv[1]), Path(sys.argv[2]))
 for number in range(int(sys.argv[4])):
     name = f"{sys.argv[3]}-{number}"
@@ -73,7 +79,8 @@ def host(tmp_path: Path) -> Iterator[Host]:
 
 
 def command(program: str, host: Host, *arguments: str) -> list[str]:
-    return [sys.executable, "-c", program, str(host.directory / "networks"), str(host.directory / "run"), *arguments]
+    places = (str(host.directory / "networks"), str(host.directory / "tare-networks"))
+    return [sys.executable, "-c", program, *places, *arguments]
 
 
 def attacher(host: Host, container_id: str, step: str) -> subprocess.Popen[str]:
@@ -178,6 +185,24 @@ def test_processes_that_allocate_at_once_never_share_an_address(host: Host) -> N
     assert sorted(addresses, key=lambda text: int(text.rpartition(".")[2])) == [f"10.33.0.{n}" for n in range(2, 26)]
     for name in host.networks.catalog.describe("web")["containers"]:
         host.networks.release(name)
+
+
+def test_the_benchmark_sees_networks_and_its_cleaning_undoes_what_the_dead_hold(host: Host) -> None:
+    roots = Roots(host.directory, host.directory / "tare")
+    before = inventory.take_inventory(roots)
+    with attacher(host, "dying", "none") as process:
+        assert process.stdout
+        process.stdout.readline()
+        after = inventory.take_inventory(roots)
+        assert clean_networks(roots, dry_run=True) == ()
+        stop(process)
+    for kind in ("nft_rules", "mounts", "directories"):  # links are those of the host that /sys is of
+        new = getattr(after, kind) - getattr(before, kind)
+        assert any(map(inventory.is_ours, new)), new
+    held = ("lease of dying in network web", "network namespace of dying", *clean_networks(roots, dry_run=True)[2:])
+    assert clean_networks(roots, dry_run=True) == held
+    assert clean_networks(roots, dry_run=False) == held
+    assert inventory.certify(before, lambda: inventory.take_inventory(roots)).left == ()
 
 
 def test_a_forked_child_has_a_socket_of_its_own(host: Host) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runtime.network.errors import NetworkError
-from runtime.network.networks import Attach
+from runtime.network.planning import Attach
 from runtime.network.ports import parse_port
 from tests.support.networks import HOST, OUTSIDE, OUTSIDE6, make_host, run
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runtime.network.errors import NetworkError, PortTaken
-from runtime.network.networks import Attach
+from runtime.network.planning import Attach
 from runtime.network.ports import parse_port
 from tests.support.networks import HOST, HOST6, OUTSIDE, fetch, make_host, run
 

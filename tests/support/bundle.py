@@ -132,6 +132,10 @@ class Bundle:
         """Where `create` has the runtime write its log."""
         return self.directory / "log.json"
 
+    @property
+    def _errors(self) -> Path:
+        return self.directory / "stderr"
+
     def write(self) -> None:
         """Put the configuration where the runtime reads it."""
         (self.directory / "config.json").write_text(json.dumps(self.config))
@@ -196,15 +200,16 @@ class Bundle:
             self.process["args"] = list(args)
         self.write()
         name = self.new_id()
-        # Not pipes of ours: the container keeps them open, and reading them would wait for its end.
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | streams
         self.log.unlink(missing_ok=True)
         logged = ("--log", str(self.log), "--log-format", "json")
-        done = self.call(*logged, "create", "--bundle", str(self.directory), *options, name, **streams)
+        # No pipes of ours: the container keeps them open, and reading them would wait for its end.
+        with self._errors.open("w") as errors:
+            streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": errors} | streams
+            done = self.call(*logged, "create", "--bundle", str(self.directory), *options, name, **streams)
         return name, done.returncode
 
     def create(self, *args: str, options: tuple[str, ...] = (), **streams: Any) -> str:
-        """A created container, not yet started; its stdout and stderr are the null device unless given."""
+        """A created container, not yet started; its stdout is the null device unless given."""
         name, code = self.try_create(*args, options=options, **streams)
         assert code == 0, self.logged()
         return name
@@ -222,6 +227,10 @@ class Bundle:
     def logged(self) -> str:
         """What the runtime wrote to the log of the last `create`."""
         return self.log.read_text() if self.log.exists() else ""
+
+    def complaints(self) -> str:
+        """What the last `create` wrote to its log and to stderr."""
+        return self.logged() + self._errors.read_text()
 
     def state(self, name: str) -> Json:
         """What ``state`` prints."""
@@ -245,9 +254,10 @@ class Bundle:
     def remove(self) -> None:
         """Delete every container that was made, the last one first: it may be in the namespaces of an earlier one."""
         for name in reversed(self.ids):
-            self.call("delete", "--force", name)
-            # A dead process that nobody has waited for keeps the first of its pid namespace from ending.
-            leftovers.living(self.others)
+            command = self.command("delete", "--force", name)
+            with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=-3, stderr=-3) as deleting:
+                # A dead process that nobody has waited for keeps the first of its pid namespace from ending.
+                wait_until(lambda own=deleting: own.poll() is not None or leftovers.reap(self.others | {own.pid}))
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def _enter(group: ContainerCgroup) -> None:
         for fd in entrance.tasks:
             os.write(fd, b"0")
     if UNIFIED in group.paths:  # where a container is born, but a child of Python's own cannot be
-        with open(f"{group.paths[UNIFIED]}/cgroup.procs", "w", encoding="ascii") as file:  # noqa: PTH123
+        with open(f"{group.paths[UNIFIED]}/cgroup.procs", "w", encoding="ascii") as file:
             file.write("0")
 
 

@@ -55,11 +55,15 @@ def _children(pid: int) -> list[int]:
 
 def living(before: frozenset[int]) -> list[int]:
     """Descendants that are new and no zombies; what has ended is reaped."""
-    new = descendants() - before
-    for pid in new:
+    reap(before)
+    return [pid for pid in descendants() - before if any(state not in "ZX" for state in _states(pid))]
+
+
+def reap(before: frozenset[int]) -> None:
+    """Wait for every descendant that is new and has ended."""
+    for pid in descendants() - before:
         with contextlib.suppress(ChildProcessError):
             os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
-    return [pid for pid in new if any(state not in "ZX" for state in _states(pid))]
 
 
 def _states(pid: int) -> list[str]:
@@ -74,8 +78,10 @@ def _states(pid: int) -> list[str]:
 
 def cgroups(mark: str) -> list[Path]:
     """Directories of every hierarchy whose name begins with the mark, and those below them, deepest first."""
-    roots = [Path(line.split()[4]) for line in mountinfo() if line.split(" - ")[1].split()[0] in {"cgroup", "cgroup2"}]
-    found = [Path(path) for root in roots for path, _, _ in os.walk(root) if f"/{mark}" in path]
+    lines = [line.split() for line in mountinfo() if line.split(" - ")[1].split()[0] in {"cgroup", "cgroup2"}]
+    # The first mount of each, where they belong: other tests have more of them, and hierarchies of their own.
+    roots = {words[2]: words[4] for words in reversed(lines) if words[4].startswith("/sys/fs/cgroup")}
+    found = [Path(path) for root in roots.values() for path, _, _ in os.walk(root) if f"/{mark}" in path]
     return sorted(found, key=lambda path: len(path.parts), reverse=True)
 
 

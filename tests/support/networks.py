@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from runtime.linux import constants, syscalls
 from runtime.linux.numbers import numbers
 from runtime.network.catalog import Wish
-from runtime.network.networks import Attach, Networks
+from runtime.network.networks import Networks
+from runtime.network.planning import Attach
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -191,8 +192,8 @@ class Host:
             "links": str([(link["ifname"], link.get("ifalias")) for link in json.loads(run("ip", "-j", "link"))]),
             "rules": run("nft", "list", "ruleset"),
             "neighbours": run("ip", "neigh", "show", "nud", "permanent"),
-            "mounts": "".join(line for line in _mounts() if f"{self.directory}/run" in line),
-            "run": "".join(sorted(str(path) for path in (self.directory / "run").rglob("*"))),
+            "mounts": "".join(line for line in _mounts() if f"{self.directory}/tare-networks" in line),
+            "run": "".join(sorted(str(path) for path in (self.directory / "tare-networks").rglob("*"))),
             **{name: Path(name).read_text() for name in settings},
         }
 
@@ -208,7 +209,7 @@ def make_host(directory: Path) -> Iterator[Host]:
         # Not below the test's directory, which the resolver may not enter once it is nobody.
         resolv_conf = Path(stack.enter_context(tempfile.NamedTemporaryFile(prefix="tare-resolv-")).name)
         resolv_conf.chmod(0o644)
-        networks = Networks(directory / "networks", directory / "run", resolv_conf=resolv_conf)
+        networks = Networks(directory / "networks", directory / "tare-networks", resolv_conf=resolv_conf)
         stack.callback(networks.close)
         host = Host(directory, networks, ExitStack())
         stack.callback(host.stack.close)
@@ -218,6 +219,8 @@ def make_host(directory: Path) -> Iterator[Host]:
         finally:
             for name in host.containers:
                 networks.release(name)
+            left = networks.reconcile()
         host.stack.close()
         run("ip", "link", "del", "uplink", check=False)
         assert eventually(lambda: host.facts() == before), (before, host.facts())
+        assert [line for line in left if not line.startswith("link ")] == []  # links go in the background
