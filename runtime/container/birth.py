@@ -157,7 +157,7 @@ def _assist(
 
 
 def _enter_group(entrance: Entrance) -> None:
-    """On both versions: nor may anybody be born in one by CLONE_INTO_CGROUP, which wants the right to write to it."""
+    """On both versions: to be born in one (CLONE_INTO_CGROUP) asks for the right to write to it too."""
     for fd in entrance.tasks:
         os.write(fd, b"0")
     if entrance.directory is not None:

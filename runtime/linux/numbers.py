@@ -19,8 +19,8 @@ _X86_64 = {
 _AARCH64 = {
     "bpf": 280, "capset": 91, "chdir": 49, "chroot": 51, "clone3": 435, "close": 57, "close_range": 436, "dup3": 24,
     "execve": 221, "execveat": 281, "exit_group": 94, "faccessat2": 439, "fchdir": 50, "fchmod": 52, "fchmodat": 53,
-    "fchown": 55, "fchownat": 54, "fcntl": 25, "fsconfig": 431, "fsmount": 432, "fsopen": 430, "fspick": 433, "getpid": 172,
-    "ioctl": 29, "ioprio_set": 30, "keyctl": 219, "mkdirat": 34, "mknodat": 33, "mount": 40, "mount_setattr": 442,
+    "fchown": 55, "fchownat": 54, "fcntl": 25, "fsconfig": 431, "fsmount": 432, "fsopen": 430, "fspick": 433,
+    "getpid": 172, "ioctl": 29, "ioprio_set": 30, "keyctl": 219, "mkdirat": 34, "mknodat": 33, "mount": 40, "mount_setattr": 442,
     "move_mount": 429, "open_tree": 428, "openat": 56, "openat2": 437, "personality": 92, "pidfd_getfd": 438,
     "pivot_root": 41, "prctl": 167, "prlimit64": 261, "read": 63, "recvfrom": 207, "rt_sigaction": 134,
     "rt_sigprocmask": 135, "sched_setaffinity": 122, "sched_setattr": 274, "seccomp": 277, "sendmsg": 211, "sendto":
