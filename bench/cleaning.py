@@ -1,8 +1,8 @@
 """Remove what killed runs left: only what carries our label, and only while no run is under way.
 
-Ours are: launchers with a label in their command line, processes in control groups below ``tare``, processes whose
-root directory is one of ours, domains with our metadata, links with our alias, what dead containers hold of networks,
-the groups and the runs' directories.
+Ours are: launchers with a label in their command line, machines and engines' daemons that name a run's directory there,
+processes in control groups below ``tare``, processes whose root directory is one of ours, domains with our metadata,
+links with our alias, what dead containers hold of networks, the groups and the runs' directories.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bench.context import Roots
 
 _DIES_WITHIN_S = 10.0
+_DAEMONS = ("qemu-system", "dockerd", "containerd", "conmon", "/floor/")
 
 
 class CleanError(Exception):
@@ -56,11 +57,11 @@ def our_processes(roots: Roots) -> Iterator[tuple[int, str]]:
 
 def _is_ours(entry: Path, command: str, roots: Roots) -> bool:
     launcher = "runtime.process.launcher" in command and " tare:" in command
-    qemu = "qemu-system" in command and f"{roots.run}/" in command
+    daemon = any(name in command for name in _DAEMONS) and f"{roots.run}/" in command
     grouped = any(line.split(":", 2)[2].startswith("/tare/") for line in _read(entry / "cgroup").splitlines())
     with contextlib.suppress(OSError):
-        return launcher or qemu or grouped or str((entry / "root").readlink()).startswith(f"{roots.containers}/")
-    return launcher or qemu or grouped
+        return launcher or daemon or grouped or str((entry / "root").readlink()).startswith(f"{roots.containers}/")
+    return launcher or daemon or grouped
 
 
 def _remove(roots: Roots, contexts: list[RunContext]) -> None:

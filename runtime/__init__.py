@@ -1,1 +1,3 @@
 """A container runtime; knows nothing of benchmarks."""
+
+VERSION = "0.1.0"

@@ -6,11 +6,10 @@ takes for all the rest. Type checkers see the same thing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     from typing_extensions import dataclass_transform
 

@@ -31,14 +31,40 @@ def _others_may_read(path: Path) -> bool:
     return all(directory.stat().st_mode & 0o5 == 0o5 for directory in (path, *path.parents))
 
 
+def _version_1_control_groups() -> bool:
+    return Path("/sys/fs/cgroup/memory/release_agent").exists()
+
+
+def _root_may_open_its_disk() -> bool:
+    disk = Path("/").stat().st_dev
+    try:
+        os.close(os.open(f"/dev/block/{os.major(disk)}:{os.minor(disk)}", os.O_RDONLY))
+    except OSError:
+        return False
+    return True
+
+
 def _qemu_and_libvirt() -> bool:
     return shutil.which("qemu-system-x86_64") is not None and importlib.util.find_spec("libvirt") is not None
+
+
+def _controls(name: str) -> bool:
+    """Whether a controller is mounted that only version 1 has; version 2 has programs (bpf(2)) for devices."""
+    lines = Path("/proc/self/mounts").read_text().splitlines()
+    kinds = [line.split()[2] for line in lines]
+    mounted = any(line.split()[2] == "cgroup" and name in line.split()[3].split(",") for line in lines)
+    return mounted or (name == "devices" and "cgroup2" in kinds and "cgroup" not in kinds)
 
 
 # What a host has or has not, whatever is installed on it.
 CAPABILITIES: dict[str, Callable[[], bool]] = {
     "packaged chromium": lambda: _distribution() == "debian",
+    "a root disk that root may open": _root_may_open_its_disk,
     "a checkout that other users may read": lambda: _others_may_read(ROOT),
+    "version 1 of control groups": lambda: Path("/sys/fs/cgroup/memory/memory.stat").exists(),
+    "version 2 of control groups alone": lambda: Path("/sys/fs/cgroup/cgroup.controllers").exists(),
+    "version 2 beside version 1 of control groups": lambda: Path("/sys/fs/cgroup/unified/cgroup.procs").exists(),
+    "a devices cgroup": lambda: _controls("devices"),
 }
 
 # What set-up or the caller provides: marker, what to ask, what to do about it.

@@ -29,11 +29,12 @@ from runtime.cgroups.cgroup import Cgroup, create_parents, remove_directory
 from runtime.cgroups.hierarchy import CgroupError, Hierarchy, host_hierarchy
 from runtime.image.store import ImageStore
 from runtime.linux import capabilities
-from runtime.linux.libseccomp import SeccompError, compile_profile
+from runtime.linux.filter import compile_filter
+from runtime.linux.seccomp import SeccompError
 from runtime.network.addresses import BRIDGES, PORTS, InstanceAddress
 from runtime.process.client import Launcher, LauncherError
 from runtime.spec.container import ContainerSpec, Process, Resources, Rootfs
-from runtime.spec.seccomp import default_profile
+from runtime.spec.profile import default_profile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,7 +157,7 @@ def remove_if_last(directory: Path) -> None:
 def make_process(spec: WorkloadSpec, layers: tuple[Path, ...]) -> Process:
     """The image's process, with the rights of a default container."""
     try:
-        seccomp = compile_profile(default_profile(capabilities.DEFAULT))
+        seccomp = compile_filter(default_profile(capabilities.DEFAULT)).program
     except SeccompError as error:
         raise HostCannot(str(error), "install it with: apt-get install libseccomp2") from error
     return image_process(spec.image, layers, capabilities.mask(capabilities.DEFAULT), seccomp)

@@ -11,10 +11,11 @@ import contextlib
 import errno
 import os
 import time
-from typing import TYPE_CHECKING
 
+from runtime.cgroups.files import doing, read, write
 from runtime.cgroups.hierarchy import CONTROLLERS, CgroupError, Hierarchy
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -40,11 +41,11 @@ class Cgroup:
         """Make the group, below parents that exist, and set its limits; a failure leaves nothing behind."""
         with contextlib.ExitStack() as undo:
             for directory in self.directories:
-                with _doing(f"create cgroup {directory}"):
+                with doing(f"create cgroup {directory}"):
                     os.mkdir(directory)
                 undo.callback(remove_directory, directory)
             for controller, file, value in plan_limits(self.hierarchy.version, resources):
-                _write(f"{self.hierarchy.mount(controller)}/{self.path}/{file}", value)
+                write(f"{self.hierarchy.mount(controller)}/{self.path}/{file}", value)
             undo.pop_all()
 
     @contextlib.contextmanager
@@ -55,7 +56,7 @@ class Cgroup:
             for directory in self.directories:
                 v1 = self.hierarchy.version == 1
                 path, flags = (f"{directory}/tasks", os.O_WRONLY) if v1 else (directory, os.O_PATH)
-                with _doing(f"open {path}"):
+                with doing(f"open {path}"):
                     fd = os.open(path, flags | os.O_CLOEXEC)
                 stack.callback(os.close, fd)
                 fds.append(fd)
@@ -64,11 +65,11 @@ class Cgroup:
     def memory_bytes(self) -> int:
         """What the memory controller charges to the group now: anonymous, file and kernel memory."""
         name = "memory.usage_in_bytes" if self.hierarchy.version == 1 else "memory.current"
-        return int(_read(f"{self.hierarchy.mount('memory')}/{self.path}/{name}"))
+        return int(read(f"{self.hierarchy.mount('memory')}/{self.path}/{name}"))
 
     def pids(self) -> tuple[int, ...]:
         """The processes in the group, as this process sees their pids."""
-        return tuple(map(int, _read(f"{self.hierarchy.mount('memory')}/{self.path}/cgroup.procs").split()))
+        return tuple(map(int, read(f"{self.hierarchy.mount('memory')}/{self.path}/cgroup.procs").split()))
 
     def remove(self) -> None:
         """Remove the group once its last process has gone. Idempotent."""
@@ -98,7 +99,7 @@ def create_parents(hierarchy: Hierarchy, path: str) -> None:
             if hierarchy.version == 2:
                 _delegate(directory)
             directory = f"{directory}/{part}"
-            with _doing(f"create cgroup {directory}"), contextlib.suppress(FileExistsError):
+            with doing(f"create cgroup {directory}"), contextlib.suppress(FileExistsError):
                 os.mkdir(directory)
         if hierarchy.version == 2:
             _delegate(directory)
@@ -106,9 +107,9 @@ def create_parents(hierarchy: Hierarchy, path: str) -> None:
 
 def _delegate(directory: str) -> None:
     path = f"{directory}/cgroup.subtree_control"
-    missing = [f"+{name}" for name in CONTROLLERS if name not in _read(path).split()]
+    missing = [f"+{name}" for name in CONTROLLERS if name not in read(path).split()]
     if missing:
-        _write(path, " ".join(missing))
+        write(path, " ".join(missing))
 
 
 def remove_directory(directory: str) -> None:
@@ -125,25 +126,3 @@ def remove_directory(directory: str) -> None:
             time.sleep(0.001)
         else:
             return
-
-
-@contextlib.contextmanager
-def _doing(what: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise CgroupError(f"{what}: {os.strerror(error.errno or 0).lower()}") from error
-
-
-def _read(path: str) -> str:
-    with _doing(f"read {path}"), open(path, encoding="ascii") as file:
-        return file.read()
-
-
-def _write(path: str, value: str) -> None:
-    with _doing(f"write {value} to {path}"):
-        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.write(fd, value.encode())
-        finally:
-            os.close(fd)

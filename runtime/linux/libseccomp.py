@@ -1,120 +1,97 @@
-"""Compile a seccomp profile to BPF with libseccomp (Debian's libseccomp2), ahead of time: never in a child."""
+"""The numbers of system calls by name, for every architecture that a process here can call as (libseccomp2)."""
 
 from __future__ import annotations
 
 import ctypes
-import os
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
+from runtime.linux.numbers import MACHINE
+from runtime.linux.seccomp import SeccompError
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
-# seccomp.h of libseccomp 2.5
-_ACT_ALLOW = 0x7FFF0000
-_ACT_ERRNO = 0x00050000
-_ATTR_CTL_OPTIMIZE = 8
-_OPTIMIZE_BINARY_TREE = 2
-COMPARE = {"ne": 1, "lt": 2, "le": 3, "eq": 4, "ge": 5, "gt": 6, "masked_eq": 7}
+NAMES = tuple("SCMP_ARCH_" + name for name in (
+    "X86", "X86_64", "X32", "ARM", "AARCH64", "MIPS", "MIPS64", "MIPS64N32", "MIPSEL", "MIPSEL64", "MIPSEL64N32", "PPC",
+    "PPC64", "PPC64LE", "S390", "S390X", "PARISC", "PARISC64", "RISCV64", "LOONGARCH64", "M68K", "SH", "SHEB",
+))  # fmt: skip
+"""What runtime-spec (config-linux.md, "Seccomp") and libseccomp 2.6 call the architectures."""
 
-
-class SeccompError(Exception):
-    """The profile could not be compiled."""
+X32_BIT = 0x40000000  # asm/unistd.h: numbers of x32 have it, and the kernel's architecture is that of x86-64
 
 
 @value
-class Argument:
-    """A comparison of one argument: ``masked_eq`` tests ``arg & value == value_two``."""
+class Architecture:
+    """An interface to the kernel: libseccomp's ``token`` for it, the kernel's (linux/audit.h), its numbers' first.
 
-    index: int
-    op: str
-    value: int
-    value_two: int = 0
-
-
-@value
-class Rule:
-    """System calls with one outcome; ``errno`` None allows, a number fails with it. All ``arguments`` must hold."""
-
-    names: tuple[str, ...]
-    errno: int | None = None
-    arguments: tuple[Argument, ...] = ()
-
-
-@value
-class Profile:
-    """What is not named by a rule fails with ``default_errno``."""
-
-    default_errno: int
-    rules: tuple[Rule, ...]
-
-
-class _ArgCmp(ctypes.Structure):
-    _fields_ = (
-        ("arg", ctypes.c_uint),
-        ("op", ctypes.c_int),
-        ("datum_a", ctypes.c_uint64),
-        ("datum_b", ctypes.c_uint64),
-    )
-
-
-def compile_profile(profile: Profile) -> bytes:
-    """The profile as an array of ``struct sock_filter`` for this machine's architecture.
-
-    Names that this libseccomp does not know are left out, and so denied: the profile only ever gets stricter.
+    ``narrow`` has arguments of 32 bits; ``multiplexed`` also offers calls through socketcall(2) and ipc(2).
     """
-    library = _library()
-    context = library.seccomp_init(_ACT_ERRNO | profile.default_errno)
-    if not context:
-        raise SeccompError("compile the seccomp profile: libseccomp refused to start")
-    try:
-        library.seccomp_attr_set(context, _ATTR_CTL_OPTIMIZE, _OPTIMIZE_BINARY_TREE)
-        for rule in profile.rules:
-            _add(library, context, rule)
-        return _export(library, context)
-    finally:
-        library.seccomp_release(context)
+
+    name: str
+    token: int
+    audit: int
+    first: int = 0
+    narrow: bool = False
+    multiplexed: bool = False
 
 
-def _library() -> ctypes.CDLL:
+_FAMILIES = {
+    "x86_64": (
+        Architecture("SCMP_ARCH_X86_64", 0xC000003E, 0xC000003E),
+        Architecture("SCMP_ARCH_X86", 0x40000003, 0x40000003, narrow=True, multiplexed=True),
+        # The kernel looks at whole registers of an x32 caller, so a filter has to as well.
+        Architecture("SCMP_ARCH_X32", 0x4000003E, 0xC000003E, first=X32_BIT),
+    ),
+    "aarch64": (
+        Architecture("SCMP_ARCH_AARCH64", 0xC00000B7, 0xC00000B7),
+        Architecture("SCMP_ARCH_ARM", 0x40000028, 0x40000028, narrow=True),
+    ),
+}
+
+# arch/x86/entry/syscalls/syscall_32.tbl, of what libseccomp only names by how it is multiplexed
+_DIRECT = {
+    b"socket": 359, b"socketpair": 360, b"bind": 361, b"connect": 362, b"listen": 363, b"accept4": 364,
+    b"getsockopt": 365, b"setsockopt": 366, b"getsockname": 367, b"getpeername": 368, b"sendto": 369, b"sendmsg": 370,
+    b"recvfrom": 371, b"recvmsg": 372, b"shutdown": 373, b"recvmmsg": 337, b"sendmmsg": 345,
+    b"semget": 393, b"semctl": 394, b"shmget": 395, b"shmctl": 396, b"shmat": 397, b"shmdt": 398,
+    b"msgget": 399, b"msgsnd": 400, b"msgrcv": 401, b"msgctl": 402,
+}  # fmt: skip
+_SOCKETCALL, _IPC = 102, 117
+
+
+@lru_cache(maxsize=1)
+def family(machine: str = MACHINE) -> tuple[Architecture, ...]:
+    """The running architecture, and then the others whose calls this kernel may take; raises `SeccompError`."""
+    if machine not in _FAMILIES:
+        raise SeccompError(f"compile a seccomp filter for architecture {machine!r}: its calls are not known here")
+    return _FAMILIES[machine]
+
+
+@lru_cache(maxsize=1)
+def resolver() -> Callable[[int, bytes], int]:
+    """The number of a call by token and name: negative if it is unknown or the architecture lacks it."""
     try:
-        library = ctypes.CDLL("libseccomp.so.2")
+        resolve = ctypes.CDLL("libseccomp.so.2").seccomp_syscall_resolve_name_arch
     except OSError as error:
         raise SeccompError(f"load libseccomp.so.2: {error} (Debian package libseccomp2)") from error
-    library.seccomp_init.restype = ctypes.c_void_p
-    library.seccomp_init.argtypes = (ctypes.c_uint32,)
-    library.seccomp_release.argtypes = (ctypes.c_void_p,)
-    library.seccomp_attr_set.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_uint32)
-    library.seccomp_syscall_resolve_name.argtypes = (ctypes.c_char_p,)
-    rule_add = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int, ctypes.c_uint, ctypes.c_void_p)
-    library.seccomp_rule_add_array.argtypes = rule_add
-    library.seccomp_export_bpf.argtypes = (ctypes.c_void_p, ctypes.c_int)
-    return library
+    resolve.argtypes = (ctypes.c_uint32, ctypes.c_char_p)
+    return resolve
 
 
-def _add(library: ctypes.CDLL, context: int, rule: Rule) -> None:
-    action = _ACT_ALLOW if rule.errno is None else _ACT_ERRNO | rule.errno
-    arguments = (_ArgCmp * len(rule.arguments))(
-        *(_ArgCmp(test.index, COMPARE[test.op], test.value, test.value_two) for test in rule.arguments)
-    )
-    for name, number in _numbers(library, rule):
-        result = library.seccomp_rule_add_array(context, action, number, len(rule.arguments), ctypes.byref(arguments))
-        if result:
-            raise SeccompError(f"compile the seccomp profile: {name}: {os.strerror(-result)}")
+def direct(name: bytes) -> int | None:
+    """The number of a call of 32-bit x86 that can also be made through another; None for one of old that has none."""
+    return _DIRECT.get(name)
 
 
-def _numbers(library: ctypes.CDLL, rule: Rule) -> Iterator[tuple[str, int]]:
-    for name in rule.names:
-        number = library.seccomp_syscall_resolve_name(name.encode())
-        if number >= 0:  # negative: unknown, or a pseudo number of another architecture
-            yield name, number
+def multiplexer(number: int) -> tuple[int, int] | None:
+    """The call to make it through, and what its first argument is then: from libseccomp's number, which is negative.
 
-
-def _export(library: ctypes.CDLL, context: int) -> bytes:
-    with open(os.memfd_create("seccomp"), "r+b") as file:
-        result = library.seccomp_export_bpf(context, file.fileno())
-        if result:
-            raise SeccompError(f"compile the seccomp profile: export: {os.strerror(-result)}")
-        file.seek(0)
-        return file.read()
+    It counts from -101 for linux/net.h and from -201 for linux/ipc.h.
+    """
+    if -120 <= number <= -101:
+        return _SOCKETCALL, -100 - number
+    if -224 <= number <= -201:
+        return _IPC, -200 - number
+    return None

@@ -1,44 +1,83 @@
 """A child's whole life as data: the system calls from clone to execve, in order, compiled to a table in memory.
 
 A table can be executed by a few instructions that need no interpreter, no stack and no library
-(`runtime.linux.interpreter`). So the child may share the launcher's memory until it executes: nothing is copied,
-no page is faulted, and no code of ours runs that a hostile image could lead astray.
+(`runtime.linux.interpreter`). So the child may share the launcher's memory until it executes, or be a program of its
+own of a few kilobytes (`runtime.linux.elf`): no code of ours runs that a hostile image could lead astray.
 
-An entry is nine 64-bit words: number, six arguments, result, and the errno that is no failure.
+In memory, 64-bit words throughout: a header of three (the entry that failed, its errno, where to go on then), entries
+of eleven (number, six arguments, result, the errnos that are no failure as a bit set, and how far on the next entry is
+after success and after such an errno), and behind them everything that arguments point to.
 """
 
 from __future__ import annotations
 
-import ctypes
-import mmap
 import os
 import struct
-from dataclasses import dataclass
-from functools import lru_cache
 
 from runtime.linux.numbers import numbers
+from runtime.values import value
 
-COPY = -1  # not a system call: memcpy(3) of target, source and length
-CHECK = -2  # not a system call: the result is the 32-bit number at argument 0, such as a netlink reply's error
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-ANY_ERRNO = -1  # as the errno that is no failure: none is
+# Not system calls:
+COPY = -1  # memcpy(3) of target, source and length
+CHECK = -2  # the result is the 32-bit number at argument 0, such as a netlink reply's error
+REFUSE = -3  # fails with EPERM if the 32-bit number at argument 0 is argument 1
+CLONE = -4  # clone3(2); the child goes on with the next entry, and after a failure at argument 2
+RETURN = -5  # to whoever had the table executed; a table without it ends by execve(2) or exit_group(2)
 
-_ENTRY = struct.Struct("=9q")
+_ENTRY = struct.Struct("=11q")
+_WORD = struct.Struct("=q")
 ENTRY_BYTES = _ENTRY.size
-RESULT_WORD, ALLOWED_WORD = 7, 8
-_NUMBERS = numbers() | {"copy": COPY, "check": CHECK}
+HEADER_BYTES = 24
+RESULT_WORD, ALLOWED_WORD, ON_SUCCESS_WORD, ON_FAILURE_WORD = 7, 8, 9, 10
+_ARGUMENTS = 6
+_GO_ON_AT = 16
+_NUMBERS = numbers() | {"copy": COPY, "check": CHECK, "refuse": REFUSE, "clone": CLONE, "return": RETURN}
+_ALIGNMENT = 8
+_FAILED = 127
+
+
+class AnyErrno:
+    """As the errnos that are no failure: none is one."""
+
+
+ANY_ERRNO = AnyErrno()
 
 
 class Memory:
-    """Bytes that calls read and write; everybody who holds this object means the same bytes."""
+    """Bytes that calls read and write; everybody who holds this object means the same bytes.
 
-    __slots__ = ("content",)
+    ``pointers`` are put into it as addresses, each at its offset: a ``struct iovec`` points to what it describes.
+    """
 
-    def __init__(self, content: bytes) -> None:
+    __slots__ = ("content", "pointers")
+
+    def __init__(self, content: bytes, pointers: tuple[tuple[int, Argument], ...] = ()) -> None:
         self.content = content
+        self.pointers = pointers
 
 
-@dataclass(frozen=True, slots=True)
+class Slot(Memory):
+    """Bytes that differ each time a program is executed: at most ``capacity``, and always a NUL behind them."""
+
+    __slots__ = ("capacity",)
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__(bytes(capacity + 1))
+        self.capacity = capacity
+
+
+@value
+class LengthOf:
+    """How many bytes are in a slot now."""
+
+    slot: Slot
+
+
+@value
 class At:
     """A place in a `Memory`."""
 
@@ -46,114 +85,247 @@ class At:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Vector:
     """An array of strings that ends in NULL, as execve(2) takes it."""
 
     strings: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Call:
-    """One system call: ``what`` it is for, the kernel's ``name``, its arguments, and an errno that is no failure.
+@value
+class ResultOf:
+    """Where the result of a call is, for whoever copies it from there."""
 
-    A string is bytes, which the kernel gets NUL-terminated; another call as an argument means its result.
+    call: Call
+
+
+@value
+class EntryOf:
+    """Where the entry of a call is, to go on there."""
+
+    call: Call
+
+
+class FailureReport:
+    """Where the place of the entry that failed and its errno are: two words."""
+
+
+FAILURE_REPORT = FailureReport()
+FAILURE_REPORT_BYTES = 16
+
+
+class Call:
+    """One system call: ``what`` it is for, the kernel's ``name``, and its arguments.
+
+    A string is bytes, which the kernel gets NUL-terminated; another call as an argument means its result. The errnos
+    ``allowed`` are no failure. ``leave_out`` is how many of the calls that follow are left out after success,
+    ``otherwise`` after an allowed errno: there is no way back. What is in the slot ``about`` completes the ``what``.
     """
 
-    what: str
-    name: str
-    args: tuple[Argument, ...] = ()
-    allowed: int = 0
+    __slots__ = ("about", "allowed", "args", "leave_out", "name", "otherwise", "what")
+
+    def __init__(  # noqa: PLR0913 - it is one row of a table
+        self,
+        what: str,
+        name: str,
+        args: tuple[Argument, ...] = (),
+        allowed: tuple[int, ...] | AnyErrno = (),
+        *,
+        leave_out: int = 0,
+        otherwise: int = 0,
+        about: Slot | None = None,
+    ) -> None:
+        self.what = what
+        self.name = name
+        self.args = args
+        self.allowed = allowed
+        self.leave_out = leave_out
+        self.otherwise = otherwise
+        self.about = about
+
+    def __repr__(self) -> str:
+        return f"Call({self.what!r}, {self.name!r}, {len(self.args)} arguments)"
 
 
-Argument = int | bytes | Memory | At | Vector | Call
+Argument = int | bytes | Memory | LengthOf | At | Vector | Call | ResultOf | EntryOf | FailureReport
+
+EXIT = (Call("end", "exit_group", (_FAILED,)),)
+RETURN_OR_EXIT = (Call("return", "return"), *EXIT)
+"""After a failure, for a program that clones: it returns itself, and its child ends (``EntryOf(EXIT[0])``)."""
 
 
-class Program:
-    """Calls, compiled: ``address`` is the table's, and ``failure`` tells afterwards where it ended."""
+class Assembly:
+    """Calls laid out in one piece; `at` gives the bytes for the address where they are to be.
 
-    def __init__(self, calls: tuple[Call, ...]) -> None:
-        self._keep: dict[int, ctypes.Array[ctypes.c_char]] = {}
-        self._constants: list[ctypes.Array[ctypes.c_char]] = []
-        self._rows = _with_copies(calls)
-        # Shared, so that a child with a memory of its own can still leave its results to us.
-        self._table = mmap.mmap(-1, len(self._rows) * ENTRY_BYTES)
-        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._table))
-        self._compile()
+    ``places`` are where the entries of the calls are, counted from the base, and ``end`` is where they end.
+    """
+
+    def __init__(self, calls: tuple[Call, ...], on_failure: tuple[Call, ...] = EXIT) -> None:
+        self._rows = [*_with_copies(calls), *_with_copies(on_failure)]
+        self.length = len(self._rows)
+        self._content = bytearray(HEADER_BYTES + self.length * ENTRY_BYTES)
+        self._addresses: list[int] = []
+        self._slots: dict[Slot, list[int]] = {}  # and where their lengths are
+        self._places: dict[object, int] = {}
+        self._row_of = {id(row): index for index, row in enumerate(self._rows)}
+        self.end = self._entry(len(_with_copies(calls)))
+        self.places = tuple(self._entry(self._row_of[id(call)]) for call in calls)
+        self._put_address(_GO_ON_AT, self.end)
+        for index, row in enumerate(self._rows):
+            self._assemble(index, row)
+
+    def __len__(self) -> int:
+        return len(self._content)
+
+    def at(self, base: int) -> bytes:
+        """The bytes, for whoever puts them at the address ``base``."""
+        content = bytearray(self._content)
+        for offset in self._addresses:
+            _WORD.pack_into(content, offset, _WORD.unpack_from(content, offset)[0] + base)
+        return bytes(content)
 
     @property
-    def length(self) -> int:
-        """How many entries the table has."""
-        return len(self._rows)
+    def addresses(self) -> tuple[int, ...]:
+        """The places of all words that count from the base."""
+        return tuple(self._addresses)
 
-    def failure(self) -> str | None:
-        """The call that failed and why, in words; None if every call that was made succeeded."""
-        for index, row in enumerate(self._rows):
-            *_, result, allowed = _ENTRY.unpack_from(self._table, index * ENTRY_BYTES)
-            if result < 0 and allowed not in {-result, ANY_ERRNO}:
-                return f"{row.what}: {os.strerror(-result).lower()}"
-        return None
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """Each that the calls use."""
+        return tuple(self._slots)
 
-    def _compile(self) -> None:
-        places = {id(row): index for index, row in enumerate(self._rows) if isinstance(row, Call)}
-        for index, row in enumerate(self._rows):
-            if isinstance(row, _Copy):
-                source = self.address + places[id(row.source)] * ENTRY_BYTES + RESULT_WORD * 8
-                target = self.address + (index + row.distance) * ENTRY_BYTES + (1 + row.argument) * 8
-                self._write(index, COPY, [target, source, 8], 0)
-            else:
-                arguments = [0 if isinstance(argument, Call) else self._word(argument) for argument in row.args]
-                self._write(index, _NUMBERS[row.name], arguments, row.allowed)
+    def fillings(self, slot: Slot, content: bytes) -> tuple[tuple[int, bytes], ...]:
+        """What stands where once ``content`` is in the slot; raises `ValueError` for one that does not fit."""
+        if len(content) > slot.capacity:
+            raise ValueError(f"{len(content)} bytes do not fit into {slot.capacity}: {content[:64]!r}")
+        length = _WORD.pack(len(content))
+        return ((self.place(slot), content + b"\0"), *((place, length) for place in self._slots[slot]))
 
-    def _write(self, index: int, number: int, arguments: list[int], allowed: int) -> None:
-        unused = (0,) * (6 - len(arguments))
-        _ENTRY.pack_into(self._table, index * ENTRY_BYTES, number, *arguments, *unused, 0, allowed)
+    def place(self, argument: Argument) -> int:
+        """Where that which is meant by an argument of the calls is, counted from the base."""
+        return self._place(argument)
 
-    def _word(self, argument: int | bytes | Memory | At | Vector) -> int:
-        """The argument as the kernel takes it: a number, or where its bytes are."""
+    def purposes(self) -> tuple[tuple[int, str], ...]:
+        """The place of each entry, counted from the base, and what it is for."""
+        return tuple((self._entry(index), row.what) for index, row in enumerate(self._rows))
+
+    def about(self, place: int) -> Slot | None:
+        """The slot that completes what the entry at this place is for."""
+        return self._row(place).about
+
+    def _row(self, place: int) -> Call | _Copy:
+        return self._rows[(place - HEADER_BYTES) // ENTRY_BYTES]
+
+    def _entry(self, index: int) -> int:
+        return HEADER_BYTES + index * ENTRY_BYTES
+
+    def _put_address(self, offset: int, place: int) -> None:
+        _WORD.pack_into(self._content, offset, place)
+        self._addresses.append(offset)
+
+    def _assemble(self, index: int, row: Call | _Copy) -> None:
+        start = self._entry(index)
+        if isinstance(row, _Copy):
+            source = self._entry(self._row_of[id(row.source)]) + RESULT_WORD * 8
+            target = self._entry(index + row.distance) + (1 + row.argument) * 8
+            _ENTRY.pack_into(self._content, start, COPY, 0, 0, 8, 0, 0, 0, 0, 0, ENTRY_BYTES, ENTRY_BYTES)
+            self._put_address(start + 8, target)
+            self._put_address(start + 16, source)
+            return
+        steps = (self._distance(index, count) for count in (row.leave_out, row.otherwise))
+        plain = [argument if isinstance(argument, int) else 0 for argument in row.args]
+        plain += [0] * (_ARGUMENTS - len(plain))
+        _ENTRY.pack_into(self._content, start, _NUMBERS[row.name], *plain, 0, _mask(row.allowed), *steps)
+        for number, argument in enumerate(row.args):
+            if isinstance(argument, LengthOf):
+                self._slots.setdefault(argument.slot, []).append(start + (1 + number) * 8)
+            elif not isinstance(argument, int | Call):
+                self._put_address(start + (1 + number) * 8, self._place(argument))
+
+    def _distance(self, index: int, leave_out: int) -> int:
+        """From an entry to the first one of the call that comes after those that are left out."""
+        following = index + 1
+        for _ in range(leave_out):
+            while isinstance(self._rows[following], _Copy):
+                following += 1
+            following += 1
+        return (following - index) * ENTRY_BYTES
+
+    def _place(self, argument: Argument) -> int:
         match argument:
-            case int():
-                return argument
-            case bytes():
-                self._constants.append(_constant(argument))
-                return ctypes.addressof(self._constants[-1])
-            case Memory():
-                return self._address(argument, argument.content)
             case At():
-                return self._word(argument.memory) + argument.offset
-            case Vector():
-                pointers = (*(self._word(string) for string in argument.strings), 0)
-                return self._address(argument, struct.pack(f"={len(pointers)}q", *pointers))
+                return self._place(argument.memory) + argument.offset
+            case ResultOf():
+                return self._entry(self._row_of[id(argument.call)]) + RESULT_WORD * 8
+            case EntryOf():
+                return self._entry(self._row_of[id(argument.call)])
+            case FailureReport():
+                return 0
+            case bytes() | Vector():
+                return self._kept(argument, argument)
+            case Memory():
+                return self._kept(id(argument), argument)
+        raise TypeError(f"{argument!r} has no place")
 
-    def _address(self, owner: object, content: bytes) -> int:
-        if id(owner) not in self._keep:
-            self._keep[id(owner)] = ctypes.create_string_buffer(content)
-        return ctypes.addressof(self._keep[id(owner)])
+    def _kept(self, key: object, argument: bytes | Vector | Memory) -> int:
+        if key not in self._places:
+            content, pointers = _data(argument)
+            place = len(self._content)
+            self._places[key] = place
+            if isinstance(argument, Slot):
+                self._slots.setdefault(argument, [])
+            self._content += content + bytes(-len(content) % _ALIGNMENT)
+            for offset, target in pointers:
+                self._put_address(place + offset, self._place(target))
+        return self._places[key]
 
 
-@lru_cache(maxsize=4096)
-def _constant(content: bytes) -> ctypes.Array[ctypes.c_char]:
-    """A string in memory, for all programs: most are the same for every container, and none is ever written to."""
-    return ctypes.create_string_buffer(content)
+def _data(argument: bytes | Vector | Memory) -> tuple[bytes, Iterable[tuple[int, Argument]]]:
+    match argument:
+        case bytes():
+            return argument + b"\0", ()
+        case Vector():
+            return bytes(8 * len(argument.strings) + 8), ((8 * index, s) for index, s in enumerate(argument.strings))
+        case Memory():
+            return argument.content, argument.pointers
 
 
-@dataclass(frozen=True, slots=True)
+def _mask(allowed: tuple[int, ...] | AnyErrno) -> int:
+    return -1 if isinstance(allowed, AnyErrno) else sum(1 << number for number in set(allowed))
+
+
+def is_allowed(mask: int, number: int) -> bool:
+    """Whether a bit set of errnos, as entries have it, has this one."""
+    return mask == -1 or (number < 64 and mask >> number & 1 == 1)
+
+
+class Failure(Exception):
+    """A call failed: ``what`` it was for, and its ``errno``."""
+
+    def __init__(self, what: str, errno: int) -> None:
+        super().__init__(f"{what}: {os.strerror(errno).lower()}")
+        self.what = what
+        self.errno = errno
+
+
 class _Copy:
     """Put the result of ``source`` into an argument of the call that is ``distance`` entries on."""
 
-    source: Call
-    distance: int
-    argument: int
-    what: str
+    __slots__ = ("about", "argument", "distance", "source", "what")
+
+    def __init__(self, source: Call, distance: int, argument: int, target: Call) -> None:
+        self.source = source
+        self.distance = distance
+        self.argument = argument
+        self.what = target.what
+        self.about = target.about
 
 
 def _with_copies(calls: tuple[Call, ...]) -> list[Call | _Copy]:
     rows: list[Call | _Copy] = []
     for call in calls:
-        wanted = [number for number, argument in enumerate(call.args) if isinstance(argument, Call)]
-        for position, number in enumerate(wanted):
-            source = call.args[number]
-            if isinstance(source, Call):
-                rows.append(_Copy(source, len(wanted) - position, number, call.what))
+        wanted = [(number, argument) for number, argument in enumerate(call.args) if isinstance(argument, Call)]
+        for position, (number, source) in enumerate(wanted):
+            rows.append(_Copy(source, len(wanted) - position, number, call))
         rows.append(call)
     return rows

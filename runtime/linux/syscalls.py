@@ -14,10 +14,11 @@ _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
 _syscall.argtypes = (ctypes.c_long,) * 7
 
-_SYS_CLONE3 = 435  # one number on every architecture
+CLONE3 = 435  # one number on every architecture
 
 _libc.prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong)
 _libc.setns.argtypes = (ctypes.c_int, ctypes.c_int)
+_libc.unshare.argtypes = (ctypes.c_int,)
 
 
 class CloneArgs(ctypes.Structure):
@@ -38,7 +39,7 @@ def raw(number: int, *arguments: int) -> int:
 
 def clone3(args: CloneArgs) -> int:
     """clone3(2): 0 in the child, its pid in the parent."""
-    return _check(raw(_SYS_CLONE3, ctypes.addressof(args), ctypes.sizeof(args)))
+    return _check(raw(CLONE3, ctypes.addressof(args), ctypes.sizeof(args)))
 
 
 def prctl(option: int, arg2: int = 0, arg3: int = 0, arg4: int = 0, arg5: int = 0) -> None:
@@ -49,6 +50,11 @@ def prctl(option: int, arg2: int = 0, arg3: int = 0, arg4: int = 0, arg5: int = 
 def setns(fd: int, nstype: int) -> None:
     """setns(2); ``fd`` may be a pidfd, and ``nstype`` then several flags."""
     _check(-ctypes.get_errno() if _libc.setns(fd, nstype) < 0 else 0)
+
+
+def unshare(flags: int) -> None:
+    """unshare(2)."""
+    _check(-ctypes.get_errno() if _libc.unshare(flags) < 0 else 0)
 
 
 def _check(result: int) -> int:

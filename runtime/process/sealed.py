@@ -8,30 +8,21 @@ write to it once nobody executes it any more (CVE-2019-5736, which runc mends in
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import shutil
-from typing import TYPE_CHECKING
 
+from runtime.linux.elf import sealed_file
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_MFD_EXEC = 0x10  # linux/memfd.h, 6.3: asked for, because sysctl vm.memfd_noexec may make the opposite the default
-_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 
 @contextlib.contextmanager
 def sealed_copy(path: str) -> Iterator[str]:
     """A path by which to execute the copy, until the context is left."""
-    with open(_memfd(), "r+b", buffering=0) as copy, open(path, "rb", buffering=0) as original:
-        shutil.copyfileobj(original, copy)
-        fcntl.fcntl(copy, fcntl.F_ADD_SEALS, _SEALS)
-        yield f"/proc/{os.getpid()}/fd/{copy.fileno()}"
-
-
-def _memfd() -> int:
-    flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+    with open(path, "rb", buffering=0) as original:
+        fd = sealed_file("tare-launcher", original.readall())
     try:
-        return os.memfd_create("tare-launcher", flags | _MFD_EXEC)
-    except OSError:  # an older kernel
-        return os.memfd_create("tare-launcher", flags)
+        yield f"/proc/{os.getpid()}/fd/{fd}"
+    finally:
+        os.close(fd)

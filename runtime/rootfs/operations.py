@@ -11,7 +11,7 @@ import stat
 from typing import Protocol
 
 from runtime.linux import constants
-from runtime.linux.program import Call
+from runtime.linux.program import Call, Slot
 from runtime.values import value
 
 _AT_FDCWD = -100
@@ -46,7 +46,7 @@ class Mount:
     target: str
     fstype: str | None = None
     flags: int = 0
-    data: str | None = None
+    data: str | Slot | None = None
     make_target: bool = False
     optional: bool = False
 
@@ -57,8 +57,8 @@ class Mount:
 
     def calls(self) -> tuple[Call, ...]:
         """An ``optional`` mount whose target does not exist is left out."""
-        arguments = (_text(self.source), os.fsencode(self.target), _text(self.fstype), self.flags, _text(self.data))
-        mount = Call(self.describe(), "mount", arguments, _ENOENT if self.optional else 0)
+        arguments = (_text(self.source), os.fsencode(self.target), _text(self.fstype), self.flags, _data(self.data))
+        mount = Call(self.describe(), "mount", arguments, (_ENOENT,) if self.optional else ())
         return (*make_directory(self.target), mount) if self.make_target else (mount,)
 
 
@@ -122,10 +122,14 @@ def make_directory(path: str) -> tuple[Call, ...]:
     """A directory of this very name: an image could have put a symlink there to lead a mount elsewhere."""
     flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     return (
-        Call(f"make directory {path}", "mkdirat", (_AT_FDCWD, os.fsencode(path), 0o755), _EEXIST),
+        Call(f"make directory {path}", "mkdirat", (_AT_FDCWD, os.fsencode(path), 0o755), (_EEXIST,)),
         Call(f"open directory {path} of the image", "openat", (_AT_FDCWD, os.fsencode(path), flags, 0)),
     )
 
 
 def _text(text: str | None) -> bytes | int:
     return 0 if text is None else os.fsencode(text)
+
+
+def _data(data: str | Slot | None) -> bytes | Slot | int:
+    return data if isinstance(data, Slot) else _text(data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from runtime.linux.constants import (
     MS_BIND,
@@ -18,7 +17,9 @@ from runtime.linux.constants import (
 from runtime.rootfs.operations import Device, Mount, Operation, PivotRoot, Symlink
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from runtime.linux.program import Slot
     from runtime.spec.container import Rootfs
 
 _QUIET = MS_NOSUID | MS_NODEV | MS_NOEXEC
@@ -66,8 +67,10 @@ def masked_paths() -> tuple[Masked, ...]:
     )
 
 
-def plan_rootfs(rootfs: Rootfs, mountpoint: str, masks: tuple[Masked, ...]) -> tuple[Operation, ...]:
+def plan_rootfs(overlay: str | Slot, mountpoint: str, masks: tuple[Masked, ...]) -> tuple[Operation, ...]:
     """Everything from a fresh copy of the host's mounts to the container's root, in order.
+
+    ``overlay`` is, or will hold, the `overlay_options`.
 
     The pivot comes before any mount whose target the image names, so that a symlink in the image leads nowhere but
     into the image. No device of the host can be reached without a device controller: the root has ``nodev``, and /dev
@@ -75,7 +78,7 @@ def plan_rootfs(rootfs: Rootfs, mountpoint: str, masks: tuple[Masked, ...]) -> t
     """
     return (
         Mount(None, "/", None, MS_REC | MS_PRIVATE),
-        Mount("overlay", mountpoint, "overlay", MS_NODEV, overlay_options(rootfs)),
+        Mount("overlay", mountpoint, "overlay", MS_NODEV, overlay),
         PivotRoot(mountpoint),
         Mount("proc", "/proc", "proc", _QUIET, make_target=True),
         *_plan_dev(),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.spec.execution import parse_environment, parse_process
 from runtime.spec.linux import Linux, parse_linux
 from runtime.spec.namespaces import parse_mappings
@@ -11,6 +9,7 @@ from runtime.spec.reader import I64, Reader, SpecError
 from runtime.spec.version import check_version
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.spec.execution import OciProcess
     from runtime.spec.namespaces import IdMapping

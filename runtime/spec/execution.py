@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runtime.linux import capabilities as caps
+from runtime.spec.lists import MOST_CPUS, parse_list
 from runtime.spec.reader import I32, ID, U16, U64, Reader, show
 from runtime.values import value
 
@@ -81,10 +82,10 @@ class IoPriority:
 
 @value
 class CpuAffinity:
-    """Processors of an exec'd process before and after it enters the container's cgroup; lists as of cpuset(7)."""
+    """Processors of an exec'd process before and after it enters the container's cgroup; None leaves them."""
 
-    initial: str | None = None
-    final: str | None = None
+    initial: tuple[int, ...] | None = None
+    final: tuple[int, ...] | None = None
 
 
 @value
@@ -212,4 +213,6 @@ def _io_priority(reader: Reader | None) -> IoPriority | None:
 
 
 def _affinity(reader: Reader | None) -> CpuAffinity | None:
-    return None if reader is None else CpuAffinity(reader.string("initial"), reader.string("final"))
+    if reader is None:
+        return None
+    return CpuAffinity(*(parse_list(reader, name, MOST_CPUS) or None for name in ("initial", "final")))

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from runtime.spec import namespaces as ns
+from runtime.spec.lists import MOST_NODES, parse_list
 from runtime.spec.reader import I64, ID, U32, Reader, show
 from runtime.spec.resources import Resources, parse_resources
+from runtime.spec.seccomp import parse_seccomp
 from runtime.values import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from runtime.linux.seccomp import Seccomp
     from runtime.spec.namespaces import IdMapping, Namespace, NetDevice, TimeOffset
 
 _PROPAGATIONS = tuple(prefix + kind for prefix in ("", "r") for kind in ("private", "shared", "slave", "unbindable"))
-_MEMORY_MODES = (
+MEMORY_MODES = (
     "MPOL_DEFAULT", "MPOL_PREFERRED", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_LOCAL", "MPOL_PREFERRED_MANY",
     "MPOL_WEIGHTED_INTERLEAVE",
 )  # fmt: skip
 _MODES_OF_NODES = ("MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_PREFERRED_MANY", "MPOL_WEIGHTED_INTERLEAVE")
 _MODES_WITHOUT = ("MPOL_DEFAULT", "MPOL_LOCAL")
-_MEMORY_FLAGS = ("MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES")
+MEMORY_FLAGS = ("MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES")
 
 
 @value
@@ -37,24 +41,23 @@ class Device:
 
 @value
 class Personality:
-    """What personality(2) takes: LINUX or LINUX32."""
+    """What personality(2) takes: LINUX or LINUX32. There are no flags that the specification supports."""
 
     domain: str
-    flags: tuple[str, ...] = ()
 
 
 @value
 class MemoryPolicy:
-    """What set_mempolicy(2) takes: MPOL_BIND, the list of nodes, MPOL_F_STATIC_NODES."""
+    """What set_mempolicy(2) takes: MPOL_BIND, the nodes, MPOL_F_STATIC_NODES."""
 
     mode: str
-    nodes: str = ""
+    nodes: tuple[int, ...] = ()
     flags: tuple[str, ...] = ()
 
 
 @value
 class Linux:
-    """The Linux part; ``seccomp`` and ``intel_rdt`` are the objects of the file, read by whoever compiles them."""
+    """The Linux part; ``intel_rdt`` is the object of the file, read by whoever applies it."""
 
     namespaces: tuple[Namespace, ...] = ()
     uid_mappings: tuple[IdMapping, ...] = ()
@@ -65,7 +68,7 @@ class Linux:
     cgroups_path: str | None = None
     resources: Resources = Resources()
     rootfs_propagation: str | None = None
-    seccomp: dict[str, Any] | None = None
+    seccomp: Seccomp | None = None
     sysctl: tuple[tuple[str, str], ...] = ()
     masked_paths: tuple[str, ...] = ()
     readonly_paths: tuple[str, ...] = ()
@@ -84,7 +87,7 @@ def parse_linux(value: object, path: str = "linux") -> Linux:
     reader = Reader(value, path)
     namespaces = ns.parse_namespaces(reader)
     uid_mappings, gid_mappings = ns.parse_user_mappings(reader, namespaces)
-    resources = reader.raw_object("resources")
+    resources, seccomp = reader.raw_object("resources"), reader.raw_object("seccomp")
     return Linux(
         namespaces=tuple(namespaces.values()),
         uid_mappings=uid_mappings,
@@ -95,7 +98,7 @@ def parse_linux(value: object, path: str = "linux") -> Linux:
         cgroups_path=_cgroups_path(reader),
         resources=Resources() if resources is None else parse_resources(resources, reader.at("resources")),
         rootfs_propagation=_propagation(reader),
-        seccomp=reader.raw_object("seccomp"),
+        seccomp=None if seccomp is None else parse_seccomp(seccomp, reader.at("seccomp")),
         sysctl=ns.parse_sysctls(reader, namespaces),
         masked_paths=reader.absolute_paths("maskedPaths"),
         readonly_paths=reader.absolute_paths("readonlyPaths"),
@@ -136,17 +139,18 @@ def _propagation(reader: Reader) -> str | None:
 def _personality(reader: Reader | None) -> Personality | None:
     if reader is None:
         return None
-    return Personality(reader.choice("domain", ("LINUX", "LINUX32"), "execution domain"), reader.strings("flags"))
+    reader.choices("flags", (), "flag of an execution domain")
+    return Personality(reader.choice("domain", ("LINUX", "LINUX32"), "execution domain"))
 
 
 def _memory_policy(reader: Reader | None) -> MemoryPolicy | None:
     """Which modes take nodes is set_mempolicy(2)'s rule."""
     if reader is None:
         return None
-    mode = reader.choice("mode", _MEMORY_MODES, "memory policy")
-    nodes = reader.string("nodes") or ""
+    mode = reader.choice("mode", MEMORY_MODES, "memory policy")
+    nodes = parse_list(reader, "nodes", MOST_NODES)
     if mode in _MODES_OF_NODES and not nodes:
         raise reader.error("nodes", f"is missing, and {mode} needs it")
     if mode in _MODES_WITHOUT and nodes:
-        raise reader.error("nodes", f"{show(nodes)} is of no use to {mode}")
-    return MemoryPolicy(mode, nodes, reader.choices("flags", _MEMORY_FLAGS, "flag of a memory policy"))
+        raise reader.error("nodes", f"{show(reader.get('nodes'))} is of no use to {mode}")
+    return MemoryPolicy(mode, nodes, reader.choices("flags", MEMORY_FLAGS, "flag of a memory policy"))

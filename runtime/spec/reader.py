@@ -6,10 +6,12 @@ that nobody asks for is ignored ("Extensibility" in config.md).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from typing import Any, TypeVar
+
+    _T = TypeVar("_T")
 
 U16 = (0, (1 << 16) - 1)
 U32 = (0, (1 << 32) - 1)
@@ -20,7 +22,6 @@ ID = (0, (1 << 32) - 2)
 """A user or group: the last number means *leave it as it is* (setresuid(2))."""
 
 _LONGEST = 60
-_T = TypeVar("_T")
 
 
 class SpecError(ValueError):

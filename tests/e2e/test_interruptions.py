@@ -175,5 +175,3 @@ def test_clean_with_nothing_to_do_says_so() -> None:
     outcome = bench("clean")
     assert outcome.code == 0
     assert outcome.stdout == "nothing to remove\n"
-
-

@@ -21,7 +21,10 @@ from tests.support.synthetic import Scenario, write_run
 HERE = Path(__file__).parent
 MAIN = Scenario()
 BROKEN = Scenario(
-    counts={"container": 24, "vm": 3}, timeouts={"vm": 2}, status="interrupted", reason="interrupted by the user",
+    counts={"container": 24, "vm": 3},
+    timeouts={"vm": 2},
+    status="interrupted",
+    reason="interrupted by the user",
     clean=False,
 )
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.root
 
+
 @pytest.fixture
 def top(tmp_path: Path) -> Path:
     """A layer above busybox's, to be filled by the test."""
@@ -67,9 +68,7 @@ def test_what_is_no_directory_is_not_mounted_on(
 
 
 @pytest.mark.parametrize("where", ["cwd", "/", "stdlib", "home"])
-def test_files_named_like_our_modules_are_never_loaded(
-    hostile: Ground, top: Path, outside: Path, where: str
-) -> None:
+def test_files_named_like_our_modules_are_never_loaded(hostile: Ground, top: Path, outside: Path, where: str) -> None:
     import runtime
 
     code = "import json, sys; print(json.dumps(sys.path))"

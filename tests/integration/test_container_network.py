@@ -27,7 +27,8 @@ from runtime.network.bridge import (
 from runtime.network.errors import NetworkError
 from runtime.network.requests import container_network
 from runtime.process.client import LauncherError
-from tests.support.containers import BRIDGE, eventually, instance_address, make_ground
+from tests.support.containers import BRIDGE, instance_address, make_ground
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

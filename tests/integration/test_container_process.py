@@ -11,7 +11,8 @@ import pytest
 
 from runtime.process.client import Launcher
 from runtime.spec.container import Process, Resources
-from tests.support.containers import NOBODY, eventually
+from tests.support.containers import NOBODY
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.support.containers import Ground

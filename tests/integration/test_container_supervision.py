@@ -17,7 +17,8 @@ from runtime.cgroups.hierarchy import host_hierarchy
 from runtime.process import messages
 from runtime.process.client import LauncherError
 from runtime.spec.container import Resources
-from tests.support.containers import eventually, make_ground
+from tests.support.containers import make_ground
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.support.containers import Ground

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo")
 
 LAYERS = (
-    LayerRecipe(
-        (Directory("bin"), File("bin/tool", b"tool" * 10_000, mode=0o4755), Symlink("t", "bin/tool")), "base"
-    ),
+    LayerRecipe((Directory("bin"), File("bin/tool", b"tool" * 10_000, mode=0o4755), Symlink("t", "bin/tool")), "base"),
     LayerRecipe((Directory("srv", uid=7, gid=8), File("srv/ä.html", b"hello"), File(".wh.t", b"")), "site"),
 )
 CONFIG = ImageConfig(
@@ -102,9 +100,7 @@ def _facts(layer: Path) -> list[tuple[str, int, int, int, int]]:
 def test_it_may_write_into_our_store(store: ImageStore, image: Image, tmp_path: Path) -> None:
     source = ImageStore(tmp_path / "source")
     theirs = build_image(source, "other:1", LAYERS[:1], CONFIG)
-    skopeo(
-        "copy", "--preserve-digests", f"oci:{source.layout.root}:other:1", f"oci:{store.layout.root}:other:1"
-    )
+    skopeo("copy", "--preserve-digests", f"oci:{source.layout.root}:other:1", f"oci:{store.layout.root}:other:1")
     assert store.resolve("other:1").digest == theirs.digest
     assert store.resolve("site:1") == image
 

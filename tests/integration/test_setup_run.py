@@ -112,7 +112,7 @@ def test_a_step_that_fails_is_named_with_the_reason_and_done_by_the_next_call(ch
 def test_a_second_call_waits_for_the_first_and_repeats_nothing(checkout: Checkout) -> None:
     directory = os.open(checkout.root, os.O_RDONLY)
     try:
-        fcntl.flock(directory, fcntl.LOCK_EX)           # the first call, at work
+        fcntl.flock(directory, fcntl.LOCK_EX)  # the first call, at work
         with checkout.start("echo", "done") as second:
             assert second.stderr is not None
             assert second.stderr.readline() == "run: waiting for another ./run to set this checkout up\n"
@@ -143,7 +143,7 @@ def test_an_interrupted_set_up_is_completed_by_the_next_call(checkout: Checkout,
     with checkout.start("true") as first:
         while "started" not in (checkout.trace.read_text() if checkout.trace.exists() else ""):
             time.sleep(0.01)
-        os.killpg(first.pid, signum)            # as a terminal does: everything that runs in front
+        os.killpg(first.pid, signum)  # as a terminal does: everything that runs in front
         last_words = first.communicate()[1].splitlines()[-1]
     assert last_words.startswith(said)
     assert first.returncode == (130 if said else -signum)

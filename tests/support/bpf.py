@@ -1,8 +1,9 @@
-"""A seccomp filter executed by hand: classic BPF, as far as libseccomp writes it (linux/bpf_common.h)."""
+"""A seccomp filter executed by hand: classic BPF, as far as seccomp(2) filters use it (linux/bpf_common.h)."""
 
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,11 +22,16 @@ _JUMPS = {
 _JUMP_ALWAYS = 0x05
 
 
+@lru_cache(maxsize=64)
+def _instructions(program: bytes) -> list[tuple[int, int, int, int]]:
+    return list(struct.iter_unpack("=HBBI", program))
+
+
 def verdict(program: bytes, number: int, arguments: Sequence[int] = (), architecture: int = X86_64) -> int:
     """What the filter returns for one system call: `ALLOW`, ``ERRNO | errno``, or one of the kills."""
     words = [argument & 0xFFFFFFFFFFFFFFFF for argument in (*arguments, *(0,) * (6 - len(arguments)))]
     data = struct.pack("=IIQ6Q", number, architecture, 0, *words)  # struct seccomp_data
-    instructions = list(struct.iter_unpack("=HBBI", program))
+    instructions = _instructions(program)
     accumulator, place = 0, 0
     while True:
         code, if_true, if_false, constant = instructions[place]

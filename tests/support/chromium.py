@@ -23,8 +23,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-_FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-          "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars")
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+)
 _TROUBLE = {"Runtime.exceptionThrown", "Log.entryAdded"}
 
 
@@ -69,13 +78,16 @@ class Page:
 
     def open(self, path: Path, width: int = 1280, scheme: str = "light", media: str = "") -> None:
         """Load a file in a viewport ``width`` wide and wait until its plots have settled."""
-        self.command("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1,
-                     mobile=width < 600)
+        self.command(
+            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
+        )
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.command("Emulation.setEmulatedMedia", media=media, features=features)
         self.command("Page.navigate", url=path.as_uri())
-        settled = ("document.readyState === 'complete' && [...document.querySelectorAll('.plot')]"
-                   ".every(plot => plot.querySelector('.main-svg'))")
+        settled = (
+            "document.readyState === 'complete' && [...document.querySelectorAll('.plot')]"
+            ".every(plot => plot.querySelector('.main-svg'))"
+        )
         deadline = time.monotonic() + 60
         while not self.evaluate(settled) and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -119,8 +131,10 @@ def browser(profile: Path) -> Iterator[Page]:
     with ExitStack() as stack:
         theirs_read, ours_write = _pipe(stack)
         ours_read, theirs_write = _pipe(stack)
-        pid = _spawn([program, *_FLAGS, "--remote-debugging-pipe", f"--user-data-dir={profile}"],
-                     {theirs_read: 3, theirs_write: 4})
+        pid = _spawn(
+            [program, *_FLAGS, "--remote-debugging-pipe", f"--user-data-dir={profile}"],
+            {theirs_read: 3, theirs_write: 4},
+        )
         stack.callback(_end, pid)
         os.close(theirs_read)
         os.close(theirs_write)

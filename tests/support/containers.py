@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -19,14 +18,14 @@ from runtime.image.builder import Directory, Entry, File, LayerRecipe, Symlink, 
 from runtime.image.config import ImageConfig
 from runtime.image.store import ImageStore
 from runtime.linux import capabilities
-from runtime.linux.libseccomp import compile_profile
+from runtime.linux.filter import compile_filter
 from runtime.network.addresses import PORTS, InstanceAddress
 from runtime.process.client import Launcher
 from runtime.spec.container import ContainerSpec, Process, Resources, Rootfs
-from runtime.spec.seccomp import default_profile
+from runtime.spec.profile import default_profile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 BUSYBOX = Path("/bin/busybox")
 NOBODY = 65534
@@ -169,7 +168,7 @@ def make_ground(directory: Path, layers: tuple[Path, ...]) -> Iterator[Ground]:
     group = f"tare-test-{os.getpid()}-{next(_serial)}"
     (directory / "containers").mkdir(parents=True)
     (directory / "rootfs").mkdir()
-    seccomp = compile_profile(default_profile(capabilities.DEFAULT))
+    seccomp = compile_filter(default_profile(capabilities.DEFAULT)).program
     with ExitStack() as stack:
         create_parents(hierarchy, group)
         for path in Cgroup(hierarchy, group).directories:
@@ -181,16 +180,6 @@ def make_ground(directory: Path, layers: tuple[Path, ...]) -> Iterator[Ground]:
 def link(path: str) -> str:
     """Where the link leads; ``pid:[4026531836]`` of a namespace."""
     return str(Path(path).readlink())
-
-
-def eventually(condition: Callable[[], bool], timeout_s: float = 10) -> bool:
-    """Whether it came true in time: what the kernel does after the fact, such as deleting links."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def instance_address(number: int) -> InstanceAddress:

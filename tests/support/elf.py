@@ -7,11 +7,22 @@ import struct
 _BASE = 0x400000
 _HEADERS = 64 + 56
 _REGISTERS = (b"\x48\xbf", b"\x48\xbe", b"\x48\xba", b"\x49\xba", b"\x49\xb8", b"\x49\xb9")  # rdi rsi rdx r10 r8 r9
+_COMPAT_REGISTERS = (b"\xbb", b"\xb9", b"\xba", b"\xbe", b"\xbf", b"\xbd")  # ebx ecx edx esi edi ebp
 _EXIT = b"\xb8\x3c\x00\x00\x00\x0f\x05"  # mov eax, 60; syscall
 
 # test rax, rax; jns +6; neg eax; mov edi, eax; jmp +2; xor edi, edi
 _ERRNO = b"\x48\x85\xc0\x79\x06\xf7\xd8\x89\xc7\xeb\x02\x31\xff"
 _RESULT = b"\x89\xc7"  # mov edi, eax
+
+
+def compat_program(number: int, *arguments: int) -> bytes:
+    """The same for a call of 32-bit x86, which a 64-bit program makes by its gate: it exits with the errno."""
+    code = b"".join(
+        register + struct.pack("<I", argument & 0xFFFFFFFF)
+        for register, argument in zip(_COMPAT_REGISTERS, arguments, strict=False)
+    )
+    code += b"\xb8" + struct.pack("<I", number) + b"\xcd\x80\x48\x63\xc0"  # mov eax, number; int 0x80; movsxd rax, eax
+    return _header(len(code + _ERRNO + _EXIT)) + code + _ERRNO + _EXIT
 
 
 def syscall_program(number: int, *arguments: int, result: bool = False) -> bytes:
@@ -22,6 +33,15 @@ def syscall_program(number: int, *arguments: int, result: bool = False) -> bytes
     )
     code += b"\x48\xb8" + struct.pack("<Q", number) + b"\x0f\x05"  # mov rax, number; syscall
     code += (_RESULT if result else _ERRNO) + _EXIT
+    return _header(len(code)) + code
+
+
+def interrupt_program(number: int, *arguments: int) -> bytes:
+    """The same with the system call of 32-bit programs, int 0x80: of another architecture, as seccomp(2) has it."""
+    registers = (b"\xbb", b"\xb9", b"\xba", b"\xbe", b"\xbf")  # ebx ecx edx esi edi
+    code = b"".join(register + struct.pack("<I", word) for register, word in zip(registers, arguments, strict=False))
+    code += b"\xb8" + struct.pack("<I", number) + b"\xcd\x80"  # mov eax, number; int 0x80
+    code += b"\x48\x63\xc0" + _ERRNO + _EXIT  # movsxd rax, eax
     return _header(len(code)) + code
 
 

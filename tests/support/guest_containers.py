@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from runtime.cgroups.cgroup import Cgroup, create_parents, remove_directory
 from runtime.cgroups.hierarchy import host_hierarchy
 from runtime.linux import capabilities, constants, syscalls
-from runtime.linux.libseccomp import compile_profile
+from runtime.linux.filter import compile_filter
 from runtime.linux.numbers import numbers
 from runtime.process.client import Launcher, LauncherError
 from runtime.spec.container import ContainerSpec, Process, Resources, Rootfs
-from runtime.spec.seccomp import default_profile
+from runtime.spec.profile import default_profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ _MS_MOVE = 0x2000  # linux/mount.h
 
 
 def make_process(*argv: str, cwd: str = "/") -> Process:
-    seccomp = compile_profile(default_profile(capabilities.DEFAULT))
+    seccomp = compile_filter(default_profile(capabilities.DEFAULT)).program
     return Process(argv, ("PATH=/bin",), cwd, capabilities=capabilities.mask(capabilities.DEFAULT), seccomp=seccomp)
 
 

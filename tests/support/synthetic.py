@@ -41,11 +41,23 @@ class Truth:
 
 
 TRUTHS: dict[str, Truth] = {
-    "container": Truth(0.82 * MIB, 0.25 * MIB, 3.1, 11.5, 0.18, {
-        "pss": 0.11 * MIB, "rss": 0.72 * MIB, "cgroup": 0.46 * MIB, "configured": 64 * MIB}),
+    "container": Truth(
+        0.82 * MIB,
+        0.25 * MIB,
+        3.1,
+        11.5,
+        0.18,
+        {"pss": 0.11 * MIB, "rss": 0.72 * MIB, "cgroup": 0.46 * MIB, "configured": 64 * MIB},
+    ),
     "process": Truth(0.31 * MIB, 0.25 * MIB, 0.9, 5.2, 0.15, {"pss": 0.11 * MIB, "rss": 0.72 * MIB}),
-    "vm": Truth(96.5 * MIB, 2.4 * MIB, 380.0, 4_300.0, 0.12, {
-        "pss": 101 * MIB, "rss": 131 * MIB, "cgroup": 88 * MIB, "configured": 128 * MIB, "guest_used": 31 * MIB}),
+    "vm": Truth(
+        96.5 * MIB,
+        2.4 * MIB,
+        380.0,
+        4_300.0,
+        0.12,
+        {"pss": 101 * MIB, "rss": 131 * MIB, "cgroup": 88 * MIB, "configured": 128 * MIB, "guest_used": 31 * MIB},
+    ),
 }
 
 
@@ -110,22 +122,42 @@ def manifest(scenario: Scenario) -> Manifest:
 
 def _host() -> HostFacts:
     return HostFacts(
-        os="Debian GNU/Linux 12 (bookworm)", kernel="6.1.0-18-amd64", architecture="x86_64",
-        cpu_model="Example CPU @ 2.60GHz", cpus=2, memory_bytes=24 * GIB, swap_bytes=0, cgroup_version="v1 (hybrid)",
-        virtualization=None, mitigations={"meltdown": "Not affected", "spectre_v2": "Mitigation: Retpolines"},
-        ksm=None, thp="always [madvise] never", versions={"python": "3.11.2", "libvirt": "9.0.0", "qemu": "7.2.9"},
+        os="Debian GNU/Linux 12 (bookworm)",
+        kernel="6.1.0-18-amd64",
+        architecture="x86_64",
+        cpu_model="Example CPU @ 2.60GHz",
+        cpus=2,
+        memory_bytes=24 * GIB,
+        swap_bytes=0,
+        cgroup_version="v1 (hybrid)",
+        virtualization=None,
+        mitigations={"meltdown": "Not affected", "spectre_v2": "Mitigation: Retpolines"},
+        ksm=None,
+        thp="always [madvise] never",
+        versions={"python": "3.11.2", "libvirt": "9.0.0", "qemu": "7.2.9"},
     )
 
 
 def _limits(scenario: Scenario) -> tuple[Limit, ...]:
-    hints = {"memory": "use a host with more memory", "ports": "spread the instances over more bridges",
-             "pids": "sysctl kernel.pid_max=4194304"}
+    hints = {
+        "memory": "use a host with more memory",
+        "ports": "spread the instances over more bridges",
+        "pids": "sysctl kernel.pid_max=4194304",
+    }
     return tuple(
         limit
-        for driver, count in scenario.counts.items() if count > 0
+        for driver, count in scenario.counts.items()
+        if count > 0
         for limit in (
-            Limit(driver, "memory", "bytes", 200 * MIB, scenario.truths[driver].marginal * 1.5, scenario.available,
-                  hints["memory"]),
+            Limit(
+                driver,
+                "memory",
+                "bytes",
+                200 * MIB,
+                scenario.truths[driver].marginal * 1.5,
+                scenario.available,
+                hints["memory"],
+            ),
             Limit(driver, "bridge ports", "ports", 0, 1, scenario.ports, hints["ports"]),
             Limit(driver, "process ids", "pids", 30, 3 if driver == "vm" else 1, 32_768, hints["pids"]),
             Limit(driver, "disk space of /var/lib/tare", "bytes", 0, 65_536 * (driver == "container"), 40 * GIB, ""),
@@ -143,8 +175,11 @@ def _accelerator(scenario: Scenario) -> AcceleratorFacts | None:
 def _ending(scenario: Scenario) -> dict[str, object]:
     left = () if scenario.clean else ("link tare3", "cgroup /tare/7f3a")
     return {
-        "status": scenario.status, "reason": scenario.reason, "finished_at": "2014-06-13T12:01:12+00:00",
-        "elapsed_s": 72.4, "certificate": CertificateFacts(scenario.clean, left, ("process 4711 cron",)),
+        "status": scenario.status,
+        "reason": scenario.reason,
+        "finished_at": "2014-06-13T12:01:12+00:00",
+        "elapsed_s": 72.4,
+        "certificate": CertificateFacts(scenario.clean, left, ("process 4711 cron",)),
     }
 
 
@@ -157,11 +192,21 @@ def _treatment(scenario: Scenario, rng: random.Random, block: int, plan: Treatme
         yield from _host_memory(scenario, rng, block, running, plan.driver)
     for number in range(plan.count):
         yield from _own_memory(rng, block, plan, number, truth)
-    for metric, unit, value in (("fleet_answer", "ms", truth.first_answer * plan.count * 0.3),
-                                ("answering", "instances", plan.count - scenario.timeouts.get(plan.driver, 0)),
-                                ("teardown", "ms", truth.launch * plan.count * 0.8)):
-        yield Sample(_now(rng), block, plan.driver, plan.count, "", metric, unit, value * rng.uniform(0.99, 1.01)
-                     if unit == "ms" else value)
+    for metric, unit, value in (
+        ("fleet_answer", "ms", truth.first_answer * plan.count * 0.3),
+        ("answering", "instances", plan.count - scenario.timeouts.get(plan.driver, 0)),
+        ("teardown", "ms", truth.launch * plan.count * 0.8),
+    ):
+        yield Sample(
+            _now(rng),
+            block,
+            plan.driver,
+            plan.count,
+            "",
+            metric,
+            unit,
+            value * rng.uniform(0.99, 1.01) if unit == "ms" else value,
+        )
 
 
 def _answers(scenario: Scenario, rng: random.Random, block: int, plan: TreatmentPlan) -> Iterator[Sample]:

@@ -71,7 +71,7 @@ class Checkout:
 def checkout(repository: Path) -> Iterator[Checkout]:
     with tempfile.TemporaryDirectory() as name:
         top = Path(name)
-        top.chmod(0o755)            # others may read it: pytest's own directories are closed to them
+        top.chmod(0o755)  # others may read it: pytest's own directories are closed to them
         for path in INPUTS:
             copy = shutil.copytree if (repository / path).is_dir() else shutil.copy
             (top / "checkout" / path).parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ def test_the_command_gets_its_arguments_whole_and_gives_its_status(checkout: Che
 
 def test_the_command_gets_standard_input_and_only_the_standard_files(checkout: Checkout) -> None:
     done = checkout.run("/bin/sh", "-c", f"echo in | {checkout.root}/run sh -c 'cat; ls /proc/self/fd'")
-    assert done.stdout.split() == ["in", "0", "1", "2", "3"]       # 3 is the directory that ls reads
+    assert done.stdout.split() == ["in", "0", "1", "2", "3"]  # 3 is the directory that ls reads
 
 
 def test_the_environment_comes_first_and_programs_of_root_are_found(checkout: Checkout) -> None:

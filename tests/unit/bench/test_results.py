@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-
 def sample(value: float, instance: str = "tare-container-0-0") -> Sample:
     return Sample(1, 0, "container", 0, instance, "launch", "ms", value)
 

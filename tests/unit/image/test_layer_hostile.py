@@ -185,9 +185,7 @@ def test_what_points_outside_stays_inside(ground: Ground, members: tuple[Member,
     "member",
     [
         Member("f", tarfile.GNUTYPE_SPARSE, size=512),
-        Member(
-            "f", pax={"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}, content=b"1\n0\n1\n" + bytes(506)
-        ),
+        Member("f", pax={"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}, content=b"1\n0\n1\n" + bytes(506)),
         Member("f", pax={"size": "-512"}),
         Member("f", size=-512),
         Member("f", tarfile.GNUTYPE_LONGNAME, size=1 << 40),

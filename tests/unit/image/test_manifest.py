@@ -150,9 +150,7 @@ def test_index_selects_by_platform() -> None:
     assert index.select(AMD64, "x") == amd64
     assert index.select(ARM, "x") == arm
     assert index.select(Platform("linux", "arm"), "x") == arm
-    with pytest.raises(
-        ImageNotFound, match=r"x: no image for linux/s390x, only for linux/arm/v7, linux/amd64"
-    ):
+    with pytest.raises(ImageNotFound, match=r"x: no image for linux/s390x, only for linux/arm/v7, linux/amd64"):
         index.select(Platform("linux", "s390x"), "x")
     with pytest.raises(ImageNotFound):
         index.select(Platform("linux", "arm", "v6"), "x")

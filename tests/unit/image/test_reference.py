@@ -11,13 +11,9 @@ from runtime.image.errors import InvalidReference
 from runtime.image.reference import Reference
 
 DIGEST = Digest.of(b"content")
-DOMAINS = st.sampled_from(
-    ["", "localhost:5000/", "registry.example.org/", "example.org:443/", "[::1]:5000/", "Host/"]
-)
+DOMAINS = st.sampled_from(["", "localhost:5000/", "registry.example.org/", "example.org:443/", "[::1]:5000/", "Host/"])
 COMPONENTS = st.from_regex(r"[a-z0-9]{1,8}((\.|_|__|-{1,3})[a-z0-9]{1,8}){0,2}", fullmatch=True)
-NAMES = st.builds(
-    lambda domain, parts: domain + "/".join(parts), DOMAINS, st.lists(COMPONENTS, min_size=1, max_size=3)
-)
+NAMES = st.builds(lambda domain, parts: domain + "/".join(parts), DOMAINS, st.lists(COMPONENTS, min_size=1, max_size=3))
 TAGS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", fullmatch=True).filter(str.isascii)
 
 

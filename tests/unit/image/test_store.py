@@ -109,9 +109,7 @@ def test_an_ambiguous_prefix_lists_the_digests(store: ImageStore) -> None:
     while (prefix := numbered_digest(number)[:11]) not in seen:
         seen[prefix] = number
         number += 1
-    one, two = (
-        build_image(store, f"number:{n}", (), numbered_config(n)).digest for n in (seen[prefix], number)
-    )
+    one, two = (build_image(store, f"number:{n}", (), numbered_config(n)).digest for n in (seen[prefix], number))
     for text in (prefix, prefix.removeprefix("sha256:")):
         with pytest.raises(AmbiguousReference, match=", ".join(sorted((one, two)))):
             store.resolve(text)
@@ -192,9 +190,7 @@ def test_sha512_blobs_have_their_own_directory(store: ImageStore) -> None:
     assert (store.root / "images/blobs/sha512" / expected.digest.encoded).read_bytes() == b"x"
 
 
-@pytest.mark.parametrize(
-    "damage", ["flip", "truncate", "append", "remove", "replace by fifo", "replace by directory"]
-)
+@pytest.mark.parametrize("damage", ["flip", "truncate", "append", "remove", "replace by fifo", "replace by directory"])
 def test_damage_to_any_blob_is_found_and_named(store: ImageStore, damage: str) -> None:
     image = build(store)
     blobs = sorted((store.root / "images/blobs/sha256").iterdir())
@@ -268,9 +264,7 @@ def test_other_tools_entries_survive_a_tag(store: ImageStore) -> None:
     build(store)
     path = store.root / "images/index.json"
     index = json.loads(path.read_text())
-    index["manifests"].append(
-        index["manifests"][0] | {"annotations": {"org.opencontainers.image.ref.name": "bare"}}
-    )
+    index["manifests"].append(index["manifests"][0] | {"annotations": {"org.opencontainers.image.ref.name": "bare"}})
     path.write_text(json.dumps(index))
     build(store, "other:1", b"other")
     assert {image.reference for image in store.images()} == {"bare", "other:1", "site:1"}

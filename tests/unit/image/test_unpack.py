@@ -83,9 +83,7 @@ def test_a_damaged_layer_leaves_no_directory(store: ImageStore) -> None:
 
 def test_a_bomb_leaves_no_directory(tmp_path: Path) -> None:
     store = ImageStore(tmp_path / "data", LayerLimits(max_bytes=100_000))
-    image = build_image(
-        store, "bomb:1", (LayerRecipe((File("zeros", bytes(200_000)),), "zeros"),), ImageConfig()
-    )
+    image = build_image(store, "bomb:1", (LayerRecipe((File("zeros", bytes(200_000)),), "zeros"),), ImageConfig())
     with pytest.raises(LayerTooLarge, match="100000 bytes"):
         store.unpack(image)
     assert list((tmp_path / "data/layers").iterdir()) == []

@@ -100,7 +100,10 @@ def test_it_refers_to_nothing_outside_the_run_directory(page: str) -> None:
     found = outline(page)
     targets = {value for _, attributes in found.tags for name, value in attributes.items() if name in {"src", "href"}}
     assert {target for target in targets if target and not target.startswith("#")} == {
-        "samples.csv", "manifest.json", "data:,"}
+        "samples.csv",
+        "manifest.json",
+        "data:,",
+    }
     assert "@import" not in page.replace(get_plotlyjs(), "")
     assert "url(" not in page.replace(get_plotlyjs(), "")
 
@@ -168,8 +171,15 @@ def hostile_run(run_dir: Path) -> Path:
     facts = manifest(Scenario(counts={"container": 3, "vm": 2}, image=HOSTILE))
     host = replace(facts.host, os=HOSTILE, cpu_model=HOSTILE, versions={HOSTILE: HOSTILE})
     limits = tuple(replace(limit, resource=f"{limit.resource} {HOSTILE}", raise_hint=HOSTILE) for limit in facts.limits)
-    changed = replace(facts, host=host, limits=limits, reason=HOSTILE, run_id=HOSTILE, command=(HOSTILE,),
-                      certificate=CertificateFacts(clean=False, left=(HOSTILE,), foreign=(HOSTILE,)))
+    changed = replace(
+        facts,
+        host=host,
+        limits=limits,
+        reason=HOSTILE,
+        run_id=HOSTILE,
+        command=(HOSTILE,),
+        certificate=CertificateFacts(clean=False, left=(HOSTILE,), foreign=(HOSTILE,)),
+    )
     with RunWriter(run_dir, changed):
         pass
     return run_dir

@@ -50,10 +50,19 @@ def test_marks_stand_out_from_every_ground(driver: str) -> None:
         assert contrast(style(driver).colour, palette["card"]) >= 3
 
 
-@pytest.mark.parametrize(("text", "ground"), [
-    ("ink", "paper"), ("quiet", "paper"), ("quiet", "card"), ("link", "paper"),
-    ("good", "good-soft"), ("bad", "bad-soft"), ("open", "open-soft"), ("quiet", "soft"),
-])
+@pytest.mark.parametrize(
+    ("text", "ground"),
+    [
+        ("ink", "paper"),
+        ("quiet", "paper"),
+        ("quiet", "card"),
+        ("link", "paper"),
+        ("good", "good-soft"),
+        ("bad", "bad-soft"),
+        ("open", "open-soft"),
+        ("quiet", "soft"),
+    ],
+)
 def test_text_is_readable_on_its_ground(text: str, ground: str) -> None:
     for palette in palettes():
         assert contrast(palette[text], palette[ground]) >= 4.5

@@ -17,7 +17,7 @@ settings.load_profile("untimed")
 
 ROOTFS = Rootfs(("/layers/bottom", "/layers/top"), "/c/upper", "/c/work")
 MASKS = (Masked("/proc/kcore", "/dev/null"), Masked("/sys/firmware", "/dev/.empty"))
-PLAN = plan_rootfs(ROOTFS, "/run/rootfs", MASKS)
+PLAN = plan_rootfs(overlay_options(ROOTFS), "/run/rootfs", MASKS)
 WORDS = [operation.describe() for operation in PLAN]
 
 HARDENED = constants.MS_NOSUID | constants.MS_NODEV | constants.MS_NOEXEC

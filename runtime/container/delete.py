@@ -1,0 +1,61 @@
+"""``delete``: remove a container that is stopped, and everything that was made for it."""
+
+from __future__ import annotations
+
+from runtime.container.errors import ContainerError, NotFound, WrongStatus
+from runtime.container.hooks import run_hooks
+from runtime.container.kill import end
+from runtime.container.state import Status, oci_state
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from runtime.container.store import Container, Store
+    from runtime.spec.config import Hook
+
+
+def delete(store: Store, container_id: str, *, force: bool = False) -> tuple[str, ...]:
+    """Remove it; what poststop hooks complained of, which is no error.
+
+    ``force`` kills it first, and has nothing to do where there is none.
+    """
+    try:
+        return delete_container(store.find(container_id), force=force)
+    except NotFound:
+        if not force:
+            raise
+        return ()
+
+
+def delete_container(container: Container, *, force: bool = False) -> tuple[str, ...]:
+    """The same for one that was found."""
+    with container.locked():
+        return _delete(container, force=force)
+
+
+def _delete(container: Container, *, force: bool) -> tuple[str, ...]:
+    try:
+        state = container.state()
+    except (NotFound, ContainerError):
+        if not force:
+            raise
+        container.remove()  # whoever was making it has died
+        return ()
+    status = container.status(state)
+    if status is not Status.STOPPED and not force:
+        raise WrongStatus(f"delete container {container.id!r}: it is {status.value}, not stopped")
+    end(state)  # of what the first process has left behind, too, where it had no pid namespace of its own
+    state.group.delete()
+    hooks = container.config().hooks.poststop
+    container.remove()
+    return tuple(complaint for hook in hooks for complaint in _complaint(hook, oci_state(state, Status.STOPPED)))
+
+
+def _complaint(hook: Hook, state: dict[str, Any]) -> tuple[str, ...]:
+    """A hook that fails is a warning, and the others are run all the same (runtime.md, "Lifecycle")."""
+    try:
+        run_hooks("poststop", (hook,), state)
+    except ContainerError as error:
+        return (str(error),)
+    return ()

@@ -1,0 +1,45 @@
+"""Run hooks: programs of the host with the state on stdin (runtime-spec, config.md, "POSIX-platform Hooks")."""
+
+from __future__ import annotations
+
+from runtime import jsontext
+from runtime.container.errors import ContainerError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from runtime.spec.config import Hook
+
+_SHOWN = 400
+
+
+def run_hooks(
+    moment: str, hooks: tuple[Hook, ...], state: dict[str, Any], *, enter: Callable[[], None] | None = None
+) -> None:
+    """Each to its end, in order; raises `ContainerError` at the first that fails or takes longer than it may.
+
+    ``enter`` is called in the child before it executes, to join namespaces.
+    """
+    for index, hook in enumerate(hooks):
+        _run(f"hooks.{moment}[{index}]: run {hook.path}", hook, jsontext.dumps(state), enter)
+
+
+def _run(what: str, hook: Hook, state: str, enter: Callable[[], None] | None) -> None:
+    import subprocess
+
+    environment = dict(entry.split("=", 1) for entry in hook.env)
+    try:
+        done = subprocess.run(
+            hook.args or (hook.path,), executable=hook.path, env=environment, input=state.encode(), cwd="/",
+            timeout=hook.timeout, capture_output=True, check=False, preexec_fn=enter,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise ContainerError(f"{what}: not done after {hook.timeout} s") from error
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ContainerError(f"{what}: {getattr(error, 'strerror', None) or error}".lower()) from error
+    if done.returncode:
+        said = " ".join((done.stderr or done.stdout).decode(errors="replace").split())[-_SHOWN:]
+        ended = f"exit status {done.returncode}" if done.returncode > 0 else f"killed by signal {-done.returncode}"
+        raise ContainerError(f"{what}: {ended}{': ' + said if said else ''}")
