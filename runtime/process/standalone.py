@@ -52,10 +52,13 @@ def prepare(calls: tuple[Call, ...], status_fd: int) -> Prepared:
     return Prepared(assembly, {elf.DATA_BASE + place: what for place, what in assembly.purposes()})
 
 
-def bear(prepared: Prepared, flags: int, cgroup_fd: int | None = None) -> tuple[int, int]:
+def bear(
+    prepared: Prepared, flags: int, cgroup_fd: int | None = None, *, name: bytes = b"tare-init"
+) -> tuple[int, int]:
     """A new process with these clone flags that makes the calls: its pid, and a pidfd.
 
-    ``cgroup_fd`` is a version 2 group to be born in. With CLONE_PARENT it is a child of our parent.
+    ``cgroup_fd`` is a version 2 group to be born in. With CLONE_PARENT it is a child of our parent. ``name`` is all of
+    its command line.
     """
     pidfd = ctypes.c_int(-1)
     args = syscalls.CloneArgs(
@@ -65,19 +68,19 @@ def bear(prepared: Prepared, flags: int, cgroup_fd: int | None = None) -> tuple[
         cgroup=cgroup_fd or 0,
     )
     if elf.is_supported():
-        pid = _execute(elf.static_elf(prepared.assembly), args)
+        pid = _execute(elf.static_elf(prepared.assembly), args, name)
     else:
         pid = interpreter.fork(prepared.assembly, args, elf.DATA_BASE)
     return pid, pidfd.value
 
 
-def _execute(program: bytes, args: syscalls.CloneArgs) -> int:
+def _execute(program: bytes, args: syscalls.CloneArgs, name: bytes) -> int:
     """Clone a child that does nothing but execute the program."""
     fd = elf.sealed_file("tare-init", program)
     try:
         begin = interpreter.Program((
             Call("execute the container's init", "execveat",
-                 (fd, b"", Vector((b"tare-init",)), Vector(()), constants.AT_EMPTY_PATH)),
+                 (fd, b"", Vector((name,)), Vector(()), constants.AT_EMPTY_PATH)),
         ))  # fmt: skip
         pid = interpreter.start(begin, args)
         begin.check()
