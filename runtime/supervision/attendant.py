@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runtime.container.errors import ContainerError
-from runtime.container.kill import parse_signal
+from runtime.container.signal_names import parse_signal
 from runtime.supervision.errors import SupervisionError, WrongPhase
 from runtime.supervision.exits import exit_code_by_kernel, open_process
 from runtime.supervision.health import Health

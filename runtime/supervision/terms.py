@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from runtime.container.errors import ContainerError
-from runtime.container.kill import parse_signal
+from runtime.container.signal_names import parse_signal
 from runtime.spec.reader import SpecError, show
 from runtime.supervision.health import HealthCheck, parse_health
 from runtime.supervision.restart import RestartPolicy
