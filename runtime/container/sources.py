@@ -11,6 +11,7 @@ import os
 import struct
 
 from runtime.container.errors import ContainerError
+from runtime.container.targets import followed_targets
 from runtime.linux import constants as c
 from runtime.linux.interpreter import perform
 from runtime.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
@@ -36,10 +37,12 @@ _PROC_ROOT_INODE = 1
 def open_sources(stack: contextlib.ExitStack, config: Config, bundle: str, rootfs: str) -> tuple[PlannedMount, ...]:
     """Every mount of the file, with its descriptor where it has one; they are closed with the stack."""
     planned = []
-    for index, mount in enumerate(config.mounts):
+    paths = followed_targets(rootfs, [mount.destination for mount in config.mounts])
+    for index, (mount, path) in enumerate(zip(config.mounts, paths, strict=True)):
         where = f"mounts[{index}]"
         refuse_cover(where, mount)
-        planned.append(_open(stack, config, bundle, rootfs, PlannedMount(where, mount, parse_options(mount.options))))
+        wanted = PlannedMount(where, mount, parse_options(mount.options), path=path)
+        planned.append(_open(stack, config, bundle, rootfs, wanted))
     return tuple(planned)
 
 
