@@ -11,7 +11,7 @@ from tests.support.bundle import wait_until
 if TYPE_CHECKING:
     from tests.support.engines import Engine
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 
 HTTPD = ("httpd", "-f", "-p", "80", "-h", "/etc")
 

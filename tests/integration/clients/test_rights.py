@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from tests.support.engines import Engine
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 
 CAP_CHOWN, CAP_NET_ADMIN, CAP_SYS_ADMIN = 0, 12, 21
 DOCKER_KNOWS = (1 << 38) - 1  # up to CAP_AUDIT_READ
