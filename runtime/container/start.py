@@ -34,8 +34,9 @@ def start(container: Container) -> State:
         config = container.config()
         kinds = [namespace.type for namespace in config.linux.namespaces]
         try:
-            with inside(state.pid, kinds) as enter:
-                run_hooks("startContainer", config.hooks.start_container, oci_state(state, status), enter=enter)
+            if config.hooks.start_container:
+                with inside(state.pid, kinds) as enter:
+                    run_hooks("startContainer", config.hooks.start_container, oci_state(state, status), enter=enter)
             _release(container, config, state)
             run_hooks("poststart", config.hooks.poststart, oci_state(state, Status.RUNNING))
         except ContainerError:

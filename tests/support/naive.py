@@ -1,4 +1,5 @@
 """A container runtime that makes every classic mistake: the witness of the tests in ``tests/integration/security``.
+# ruff: noqa: PTH - it is a runtime, and those do without pathlib
 
 It is a program, not a module: `tests.support.attack.naive_runtime` makes it the runtime under test. What an attack
 reaches through this one and not through ours is what ours prevents. Its mistakes, each of them once a real runtime's:
