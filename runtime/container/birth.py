@@ -195,6 +195,13 @@ def _become_root() -> None:
     os.setresuid(0, 0, 0)
 
 
+def pid_inside(pid: int) -> int:
+    """Of the same process, in its own pid namespace (proc_pid_status(5), NSpid)."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        (line,) = (line for line in file if line.startswith("NSpid:"))
+    return int(line.split()[-1])
+
+
 @contextlib.contextmanager
 def inside(pid: int, kinds: Collection[str]) -> Iterator[Callable[[], None]]:
     """While the body runs, our children are born in the container's pid namespace; what it is given, they call.

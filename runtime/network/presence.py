@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from runtime.network import nft, policies, star
 from runtime.network.errors import FirewallError
 from runtime.network.firewall import Firewall, bridge_rules
+from runtime.network.flows import forget_udp
 from runtime.network.resolvers import Resolvers
 from runtime.network.settings import Settings
 
@@ -91,6 +92,7 @@ class Presence:
             self.firewall.publish(lease)
         except FirewallError:  # the table has been flushed, or holds what nobody withdrew
             self.rewrite()
+        forget_udp(lease)
 
     def withdraw(self, lease: Lease) -> None:
         """Stop publishing the ports of a lease that may still be in the store. Idempotent."""
@@ -98,6 +100,7 @@ class Presence:
             self.firewall.withdraw(lease)
         except FirewallError:
             self.rewrite(without=lease)
+        forget_udp(lease)
 
     def rewrite(self, also: tuple[Network, int] | None = None, without: Lease | None = None) -> None:
         """Make the table what the store says, whatever it was; with a bridge that is just coming up."""

@@ -62,7 +62,7 @@ class Settings:
         return recorded
 
     def _write(self, recorded: dict[str, dict[str, str]]) -> None:
-        self.record.parent.mkdir(parents=True, exist_ok=True)
+        self.record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = self.record.with_suffix(".new")
         temporary.write_text(json.dumps(recorded), encoding="utf-8")
         temporary.replace(self.record)

@@ -38,7 +38,7 @@ class Store:
     @contextmanager
     def lock(self, patience_s: float = _PATIENCE_S) -> Iterator[None]:
         """Hold the store alone; raises `StoreBusy` when somebody else does for too long."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             _wait_for(descriptor, self.root, patience_s)
@@ -64,7 +64,9 @@ class Store:
 
     def write_network(self, network: Network) -> None:
         """Add it or replace it."""
-        self.leases_directory(network.name).mkdir(mode=0o755, parents=True, exist_ok=True)
+        leases = self.leases_directory(network.name)
+        leases.mkdir(parents=True, exist_ok=True)
+        leases.chmod(0o755)  # whatever the mask: the resolver reads it as nobody, by a descriptor
         _write(self.root / f"{network.name}.json", network.to_json(), durable=True)
 
     def erase_network(self, network: Network) -> None:
@@ -151,6 +153,7 @@ def _write(path: Path, document: dict[str, Any], *, durable: bool) -> None:
     temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
+        os.fchmod(descriptor, 0o644)
         os.write(descriptor, json.dumps(document).encode())
         if durable:
             os.fsync(descriptor)
