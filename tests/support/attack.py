@@ -126,10 +126,11 @@ def run_detached(box: Bundle, *args: str) -> tuple[str, int]:
 
 
 def members(pid: int) -> set[int]:
-    """The processes in this one's pid namespace, as the host numbers them."""
+    """The living processes in this one's pid namespace, as the host numbers them."""
     found = set()
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if entry.name.isdigit() and (entry / "ns/pid").samefile(f"/proc/{pid}/ns/pid"):
+            alive = entry.name.isdigit() and (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+            if alive and (entry / "ns/pid").samefile(f"/proc/{pid}/ns/pid"):
                 found.add(int(entry.name))
     return found
