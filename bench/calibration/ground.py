@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from runtime.cgroups.cgroup import create_parents, remove_directory
 from runtime.cgroups.hierarchy import Hierarchy, host_hierarchy
 from runtime.image.flatten import flatten
 from runtime.image.store import ImageStore
+from runtime.process.init import Bounds
 from runtime.process.launch import Surroundings
 from runtime.rootfs.plan import masked_paths
 from runtime.spec.container import ContainerSpec, Process, Resources, Rootfs
@@ -77,8 +79,8 @@ class Ground:
 
     def surroundings(self) -> Surroundings:
         """What a launcher of its own would have."""
-        rights = self.process.capabilities
-        return Surroundings(self.hierarchy, str(self.mountpoint), masked_paths(), self.null_fd, rights, self.null_fd)
+        bounds = Bounds(self.process.capabilities, resource.getrlimit(resource.RLIMIT_NOFILE))
+        return Surroundings(self.hierarchy, str(self.mountpoint), masked_paths(), self.null_fd, bounds, self.null_fd)
 
     def close(self) -> None:
         """Remove the groups. Idempotent."""
