@@ -47,7 +47,7 @@ class Ground:
         self.network.open()
         self.hierarchy: Hierarchy = host_hierarchy()
         self._stack.callback(self._remove_parents)
-        create_parents(self.hierarchy, self.context.cgroup)
+        create_parents(self.hierarchy, self.group("tare"))
         self.mountpoint = self.context.directory / "rootfs"
         self.mountpoint.mkdir()
         self.flat = self.context.containers / "flat"
@@ -70,12 +70,16 @@ class Ground:
             id=job.name,
             hostname=job.name,
             directory=directory,
-            cgroup=f"{self.context.cgroup}/{job.name}",
+            cgroup=f"{self.group('tare')}/{job.name}",
             process=self.process,
             rootfs=Rootfs(self.layers, f"{directory}/upper", f"{directory}/work"),
             resources=Resources(self.spec.memory_bytes, self.spec.cpus, self.spec.pids_limit),
             network=network,
         )
+
+    def group(self, name: str) -> str:
+        """The control group above a program's containers: some remove it when they remove the last of them."""
+        return f"{self.context.cgroup}/{name}"
 
     def surroundings(self) -> Surroundings:
         """What a launcher of its own would have."""
