@@ -9,7 +9,7 @@
     networks.release("c1")              # removed
 
 Each step is on disk before it is made. Whoever is killed between two leaves a record, and `reconcile` undoes what the
-dead hold. A network is on the host only while a container is attached to it.
+dead hold; call it at the start. A network is on the host only while a container is attached to it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Networks:
         self, root: Path = ROOT, run: Path = RUN, pool: IPv4Network = POOL, resolv_conf: Path = RESOLV_CONF
     ) -> None:
         self.store = Store(root)
-        self.catalog = Catalog(self.store, pool)
+        self.catalog = Catalog(self.store, pool, self._lower)
         self.pins = Pins(run / "netns")
         table = "tare" if root == ROOT else f"tare_{hashlib.sha256(os.fsencode(root)).hexdigest()[:8]}"
         self.presence = Presence(run, table, self.store, resolv_conf)
@@ -146,6 +146,10 @@ class Networks:
     def undo(self, network: Network, lease: Lease, *, keep: bool) -> None:
         """Undo one lease, whoever holds it; call it with the lock held."""
         self._unmake(network, lease, keep=keep)
+
+    def _lower(self, network: Network) -> None:
+        if self.presence.has_traces(self.socket, network):
+            self.presence.take_down(self.socket, network)
 
     def _before(self, network: Network, holder: Owner, places: Sequence[Place]) -> Lease | None:
         """The lease that the container has already; one that a dead process held for it is undone first."""
