@@ -106,7 +106,7 @@ class Networks:
         """Let everything that the container holds depend on this process from now on; raises `NetworkError`."""
         holder = owner(container_id, pid)
         with self.store.lock():
-            for _, lease in self._leases_of(container_id):
+            for _, lease in self.leases_of(container_id):
                 self.store.write_lease(replace(lease, owner=holder), lease)
             if self.pins.holder(container_id) is not None:
                 self.pins.write(holder)
@@ -115,13 +115,13 @@ class Networks:
         """Take the container out of the network, or of all. ``keep`` reserves its addresses. Idempotent."""
         with self.store.lock():
             only = None if network is None else self.store.network(network)
-            for one, lease in self._leases_of(container_id):
+            for one, lease in self.leases_of(container_id):
                 if only in (None, one) and lease.attached:
                     self._unmake(one, lease, keep=keep)
                 elif only in (None, one) and not keep:
                     self.store.erase_place(one.name, lease.place)
             if only is not None:
-                for one, lease in self._leases_of(container_id):
+                for one, lease in self.leases_of(container_id):
                     if lease.attached:
                         attachment.restore_routes(one, lease)
 
@@ -130,6 +130,11 @@ class Networks:
         # The namespace first: its links go with it, in the background, which is quicker than one by one.
         self.pins.remove(container_id)
         self.detach(container_id)
+
+    def leases_of(self, container_id: str) -> list[tuple[Network, Lease]]:
+        """What the container has, or has reserved, in each network."""
+        found = ((one, self.store.lease(one, container_id)) for one in self.store.networks())
+        return [(one, lease) for one, lease in found if lease is not None]
 
     def reconcile(self, known: Collection[str] | None = None) -> tuple[str, ...]:
         """Undo what the dead hold and repair what the living need; what was undone, one line each.
@@ -186,7 +191,3 @@ class Networks:
             self.store.erase_place(network.name, lease.place)
         if not self.store.has_attached(network):
             self.presence.take_down(self.socket, network)
-
-    def _leases_of(self, container_id: str) -> list[tuple[Network, Lease]]:
-        found = ((one, self.store.lease(one, container_id)) for one in self.store.networks())
-        return [(one, lease) for one, lease in found if lease is not None]
