@@ -113,7 +113,7 @@ class Presence:
         if not network.internal:
             self.settings.forward({subnet.version for subnet in network.subnets})
         index = star.raise_first(socket, network)
-        self.resolvers.start(network, self.store.leases_directory(network.name))
+        self.resolvers.start(network, self.store.root)
         policies.accept(self.comment)
         return index
 

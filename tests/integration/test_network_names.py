@@ -196,6 +196,21 @@ def test_the_resolver_is_nobody_and_ends_with_the_network(host: Host) -> None:
     assert not Path(f"/proc/{pid}").exists()
 
 
+def test_a_container_of_two_networks_is_told_by_either_and_no_other_is(host: Host) -> None:
+    host.create("more", "10.36.0.0/24")
+    both, _ = host.container("web")
+    host.networks.attach(Attach("more", both.id, both.path))
+    single, _ = host.container("web")
+    host.container("more", names=("db",))
+    pointer = ("3.0.36.10.in-addr.arpa", dns.PTR)
+    assert ask(both, ("db", dns.A), ("db", dns.A, True), pointer) == [
+        (0, packed("10.36.0.3")), (0, packed("10.36.0.3")), (0, [b"\x02db\0".hex()]),
+    ]  # fmt: skip
+    assert ask(single, ("db", dns.A), pointer) == [(3, []), (2, [])]
+    host.networks.detach(both.id, "more")
+    assert ask(both, ("db", dns.A)) == [(3, [])]
+
+
 def test_a_container_gets_its_files(host: Host) -> None:
     host.create("more", "10.36.0.0/24")
     one, _ = host.container("web", names=("me",))
