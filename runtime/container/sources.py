@@ -153,18 +153,26 @@ def _copy_up(stack: contextlib.ExitStack, rootfs: str, planned: PlannedMount) ->
 
 
 def _copy_directory(what: str, source: str, target: str) -> None:
-    """Symlinks are copied, never followed, and devices are left out."""
+    """With modes, times and owners. Symlinks are copied, never followed, and devices are left out."""
     import shutil
 
-    def left_out(directory: str, names: list[str]) -> list[str]:
-        paths = ((name, os.path.join(directory, name)) for name in names)
-        return [name for name, path in paths if not os.path.islink(path) and not _is_plain(path)]
-
     try:
-        shutil.copytree(source, target, symlinks=True, ignore=left_out, dirs_exist_ok=True)
-    except (OSError, shutil.Error) as error:
+        for entry in os.scandir(source):
+            place = f"{target}/{entry.name}"
+            if entry.is_symlink():
+                os.symlink(os.readlink(entry.path), place)
+            elif entry.is_dir():
+                os.mkdir(place, 0o700)
+                _copy_directory(what, entry.path, place)
+            elif entry.is_file():
+                shutil.copyfile(entry.path, place)
+            else:
+                continue
+            _keep_owner(entry.stat(follow_symlinks=False), place)
+            shutil.copystat(entry.path, place, follow_symlinks=False)
+    except OSError as error:
         raise ContainerError(f"{what}: copy what the image has there: {error}") from error
 
 
-def _is_plain(path: str) -> bool:
-    return os.path.isfile(path) or os.path.isdir(path)
+def _keep_owner(seen: os.stat_result, place: str) -> None:
+    os.chown(place, seen.st_uid, seen.st_gid, follow_symlinks=False)

@@ -46,8 +46,8 @@ class Buildah:
 
 @pytest.fixture
 def buildah(host: Host, driver: str, podman: Engine) -> Iterator[Buildah]:
-    assert podman, "it has loaded the image into the storage that both share"
     made = Buildah(host, driver)
+    assert IMAGE in podman("images", "--format", "{{.Repository}}:{{.Tag}}").stdout, "both share their storage"
     made.container = made("from", IMAGE).text
     yield made
     made("rm", made.container)

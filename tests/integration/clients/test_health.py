@@ -1,4 +1,4 @@
-"""Health checks: further processes that the engine runs by itself (docker) or when it is asked (podman without systemd)."""
+"""Health checks: further processes that docker runs by itself, and podman, without systemd, when it is asked."""
 
 from __future__ import annotations
 

@@ -212,7 +212,8 @@ def test_events(engine: Engine) -> None:
     with engine.container("sh", "-c", "exit 3") as container:
         container.wait()
         name = container.name
-    until = ("--until", engine.host.sandbox.output("date", "+%s.%N").strip()) if engine.is_docker else ("--stream=false",)
+    now = engine.host.sandbox.output("date", "+%s.%N").strip()
+    until = ("--until", now) if engine.is_docker else ("--stream=false",)
     options = ("--filter", f"container={name}", "--since", "1m", *until, "--format", "{{json .}}")
     events = [json.loads(line) for line in engine("events", *options).stdout.splitlines()]
     happened = [event.get("Action") or event.get("Status") for event in events]

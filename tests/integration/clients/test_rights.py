@@ -130,7 +130,8 @@ def test_ulimit(engine: Engine) -> None:
 
 def test_sysctl(engine: Engine) -> None:
     options = ("--sysctl", "net.ipv4.ip_default_ttl=77", "--sysctl", "kernel.msgmax=9000")
-    assert engine.shell("cat /proc/sys/net/ipv4/ip_default_ttl /proc/sys/kernel/msgmax", *options).split() == ["77", "9000"]
+    script = "cat /proc/sys/net/ipv4/ip_default_ttl /proc/sys/kernel/msgmax"
+    assert engine.shell(script, *options).split() == ["77", "9000"]
 
 
 def test_a_sysctl_of_the_host_is_refused(engine: Engine) -> None:

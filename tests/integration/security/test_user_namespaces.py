@@ -74,7 +74,7 @@ def test_a_further_process_has_the_ids_of_the_inside(
     assert os.stat(f"/proc/{pid}/ns/user").st_ino != os.stat("/proc/self/ns/user").st_ino  # noqa: PTH116 - a link
 
 
-BAD = {
+BAD: dict[str, list[dict[str, Any]]] = {
     "overlapping inside": [mapping(0, HOST_ID, 10), mapping(5, HOST_ID + 100, 10)],
     "overlapping outside": [mapping(0, HOST_ID, 10), mapping(10, HOST_ID + 5, 10)],
     "no root": [mapping(1, HOST_ID, 10)],
