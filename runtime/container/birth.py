@@ -157,7 +157,7 @@ def _assist(
 
 
 def _enter_group(entrance: Entrance) -> None:
-    """On both versions: nor may anybody be born in one by CLONE_INTO_CGROUP, which wants the right to write to it."""
+    """On both versions: to be born in one (CLONE_INTO_CGROUP) asks for the right to write to it too."""
     for fd in entrance.tasks:
         os.write(fd, b"0")
     if entrance.directory is not None:
@@ -206,8 +206,10 @@ def pid_inside(pid: int) -> int:
 def inside(pid: int, kinds: Collection[str]) -> Iterator[Callable[[], None]]:
     """While the body runs, our children are born in the container's pid namespace; what it is given, they call.
 
-    That takes them to its other namespaces, of these types.
+    That takes them to its other namespaces, of these types. Who is not root has the right to join only once in the user
+    namespace, and stays in his own pid namespace.
     """
+    kinds = [kind for kind in kinds if kind != "pid" or os.geteuid() == 0]
     pidfd, own = os.pidfd_open(pid), os.pidfd_open(os.getpid())
     flags = sum(FLAGS[kind] for kind in kinds if kind != "pid")
     try:

@@ -40,9 +40,10 @@ def start(container: Container) -> State:
             raise ContainerError(f"start container {container.id!r}: process: is missing, there is nothing to start")
         kinds = [namespace.type for namespace in config.linux.namespaces]
         try:
-            with inside(state.pid, kinds) as enter:
-                seen = oci_state(state, status) | {"pid": pid_inside(state.pid)}
-                run_hooks("startContainer", config.hooks.start_container, seen, enter=enter)
+            if config.hooks.start_container:
+                with inside(state.pid, kinds) as enter:
+                    seen = oci_state(state, status) | {"pid": pid_inside(state.pid)}
+                    run_hooks("startContainer", config.hooks.start_container, seen, enter=enter)
             _release(container, config, state)
             run_hooks("poststart", config.hooks.poststart, oci_state(state, Status.RUNNING))
         except HookFailed as error:

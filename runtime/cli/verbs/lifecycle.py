@@ -48,7 +48,7 @@ def perform(command: Command, verb: str, given: Given) -> int:
     if verb == "start":
         start(command.store.find(name))
     elif verb == "kill":
-        from runtime.cli.signal_names import parse_signal
+        from runtime.container.signal_names import parse_signal
 
         number = parse_signal((given.arguments[1:] or ["SIGTERM"])[0])
         kill(command.store.find(name), number, everybody=given.all)
