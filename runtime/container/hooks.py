@@ -45,8 +45,9 @@ def _run(what: str, hook: Hook, state: str, enter: Callable[[], None] | None) ->
 
     environment = dict(entry.split("=", 1) for entry in hook.env)
     try:
-        process = subprocess.Popen(  # noqa: PLW1509 - there are no threads
-            hook.args or (hook.path,), executable=hook.path, env=environment, cwd="/", preexec_fn=enter,
+        process = subprocess.Popen(
+            hook.args or (hook.path,), executable=hook.path, env=environment, cwd="/",
+            preexec_fn=enter,  # noqa: PLW1509 - there are no threads
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
