@@ -64,7 +64,7 @@ class Containerd(Engine):
     def _run(self, job: Job) -> tuple[str, ...]:
         spec = self._ground.spec
         limits = ("--memory-limit", str(spec.memory_bytes), "--cpus", f"{spec.cpus:g}")
-        place = ("--cgroup", f"/{self._ground.context.cgroup}/{job.name}")
+        place = ("--cgroup", f"/{self._ground.group(self.name)}/{job.name}")
         return ("run", "--detach", *place, *limits, self._image, job.name, *IDLE)
 
     def _remove(self, names: Sequence[str]) -> None:

@@ -32,7 +32,7 @@ class Docker(Engine):
             "--pidfile": str(self._directory / "docker.pid"),
             "--host": f"unix://{self._socket}",
             "--config-file": str(self._directory / "daemon.json"),
-            "--cgroup-parent": f"/{self._ground.context.cgroup}",
+            "--cgroup-parent": f"/{self._ground.group(self.name)}",
         }
         switches = ("--iptables=false", "--ip-masq=false")
         words = [word for option in options.items() for word in option]

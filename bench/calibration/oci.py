@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,8 @@ class OciRuntime:
         """Write the bundles: an engine would have done so before it calls."""
         del parallel
         for job in jobs:
-            write_bundle(self._bundle(job), self._ground.flat, self._ground.container(job))
+            spec = replace(self._ground.container(job), cgroup=f"{self._ground.group(self.name)}/{job.name}")
+            write_bundle(self._bundle(job), self._ground.flat, spec)
 
     def launch(self, jobs: Sequence[Job], parallel: int) -> Timing:
         """The whole command."""

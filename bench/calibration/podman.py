@@ -57,7 +57,7 @@ class Podman(Engine):
 
     def _run(self, job: Job) -> tuple[str, ...]:
         network = ("--network", "none" if job.address is None else "podman")
-        place = ("--name", job.name, "--cgroup-parent", f"/{self._ground.context.cgroup}")
+        place = ("--name", job.name, "--cgroup-parent", f"/{self._ground.group(self.name)}")
         return ("run", "--detach", *place, *network, *self._limits(), IMAGE, *IDLE)
 
     def _remove(self, names: Sequence[str]) -> None:

@@ -47,7 +47,7 @@ class Script:
         return self._purposes.get(place, "prepare")
 
     def _records(self) -> Iterator[bytes]:
-        setup = Assembly(plan_setup(self._surroundings.bounding_set), RETURN_OR_EXIT)
+        setup = Assembly(plan_setup(self._surroundings.bounds.capabilities), RETURN_OR_EXIT)
         yield _record(setup, setup.at(0))
         for spec in self._specs:
             yield _record(self._assembly, self._filled(spec))

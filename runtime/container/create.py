@@ -16,6 +16,7 @@ from runtime.container.ground import cgroup_trees
 from runtime.container.hooks import run_hooks, run_poststop
 from runtime.container.labels import labels_for
 from runtime.container.limits import set_limits
+from runtime.container.nodes import refuse_others
 from runtime.container.payload import CREATED, HOOKS, WAIT, Payload
 from runtime.container.sources import open_sources
 from runtime.container.state import State, Status, oci_state
@@ -127,6 +128,7 @@ class _Creation:
         with contextlib.ExitStack() as held:
             namespaces = open_namespaces(held, self._config.linux)
             mounts = open_sources(held, self._config, self._bundle, self._rootfs)
+            refuse_others(self._rootfs, self._config)
             compiled = compile_or_refuse(self._config)
             self._group.create(self._config.linux.resources)
             undo.callback(self._group.delete)
@@ -145,9 +147,22 @@ class _Creation:
             undo.callback(_end, pid)
             os.close(status_for_child)
             self._state = self._remember(pid, prepared, payload)
+            self._share(undo, pid)
             self._attend(status, start, prepared, namespaces)
             set_limits(pid, self._process)
             return self._state
+
+    def _share(self, undo: contextlib.ExitStack, pid: int) -> None:
+        """What few containers ask for: devices of the host's network, and a share of its caches."""
+        linux = self._config.linux
+        if linux.net_devices:
+            from runtime.container.netdevices import move_devices
+
+            move_devices(undo, pid, linux.net_devices)
+        if linux.intel_rdt is not None:
+            from runtime.container.resctrl import enter_class, resctrl_of
+
+            enter_class(undo, resctrl_of(), self._container.id, linux.intel_rdt, pid)
 
     def afterwards(self) -> tuple[str, ...]:
         """Run the hooks of what is no more."""

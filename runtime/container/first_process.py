@@ -25,6 +25,7 @@ from runtime.linux import constants as c
 from runtime.linux.program import ANY_ERRNO, Call
 from runtime.process import attributes
 from runtime.process.delivery import plan_delivery
+from runtime.process.loopback import plan_loopback
 from runtime.process.program import plan_lookup, plan_signals
 from runtime.rootfs.attach import attach, change, copy_tree, propagate
 from runtime.rootfs.cgroupfs import plan_cgroup_mount
@@ -107,6 +108,7 @@ def enter_namespaces(context: FirstProcess, _: Call) -> tuple[Call, ...]:
             if context.has_own("cgroup")
             else ()
         ),
+        *(plan_loopback() if context.has_own("network") else ()),
         *(plan_delivery(context.delivery) if context.delivery else ()),
         *start_session(),
     )

@@ -33,7 +33,7 @@ class Presence:
     def __init__(self, run: Path, table: str, store: Store, resolv_conf: Path) -> None:
         self.run = run
         self.store = store
-        self.comment = f"tare:{store.root}"
+        self.comment = f"tare:networks {table}"  # the kernel's limit is 128 bytes, so not the store's path
         self.firewall = Firewall(table, self.comment)
         self.settings = Settings(run / "settings.json")
         self.resolvers = Resolvers(run / "resolvers", resolv_conf)
@@ -113,7 +113,7 @@ class Presence:
         if not network.internal:
             self.settings.forward({subnet.version for subnet in network.subnets})
         index = star.raise_first(socket, network)
-        self.resolvers.start(network, self.store.leases_directory(network.name))
+        self.resolvers.start(network, self.store.root)
         policies.accept(self.comment)
         return index
 

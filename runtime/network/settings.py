@@ -73,6 +73,13 @@ def route_loopback(bridge: str) -> None:
     _write(f"ipv4/conf/{bridge}/route_localnet", "1")
 
 
+def without_advice(link: str) -> None:
+    """Take no routes from what containers may say on this link (router advertisements, redirects)."""
+    for version, names in ((4, ("accept_redirects",)), (6, ("accept_ra", "accept_redirects"))):
+        for name in names if _SYSCTL.joinpath(f"ipv{version}").is_dir() else ():
+            _write(f"ipv{version}/conf/{link}/{name}", "0")
+
+
 def without_ipv6(bridge: str) -> None:
     """No IPv6 on the bridge, not even its noise."""
     if _SYSCTL.joinpath("ipv6").is_dir():

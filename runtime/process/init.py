@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _EEXIST = 17
 _AT_FDCWD = -100
 _LAST_FD = 0xFFFFFFFF
+_RLIMIT_NOFILE = 7  # asm-generic/resource.h
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # linux/netlink.h: the error of a reply stands behind its header of 16 bytes. In ifinfomsg, ifaddrmsg and ndmsg alike
@@ -42,6 +43,17 @@ _IFREQ_INDEX_AT = 16
 # struct sigaction of the kernel, all zero: SIG_DFL, no flags, no restorer, an empty mask of 8 bytes.
 _SIGACTION_DEFAULT = bytes(32)
 _SIGSET_BYTES = 8
+
+
+@value
+class Bounds:
+    """What no process of a launcher exceeds: a bit set of capabilities; the soft and the hard limit of open files.
+
+    The launcher itself needs a descriptor for each container, and raises the soft one for that.
+    """
+
+    capabilities: int
+    files: tuple[int, int]
 
 
 @value
@@ -75,7 +87,7 @@ class InitContext:
     null_fd: int
     network: NetworkSlots | ReadyNetwork | None
     rootfs: tuple[Operation, ...]
-    bounding_set: int
+    bounds: Bounds
 
 
 @value
@@ -87,7 +99,7 @@ class EnterContext:
     tasks_fds: tuple[int, ...]
     process: Process
     stdio: tuple[int, int, int]
-    bounding_set: int
+    bounds: Bounds
 
 
 def plan_init(context: InitContext) -> tuple[Call, ...]:
@@ -101,18 +113,18 @@ def plan_init(context: InitContext) -> tuple[Call, ...]:
         Call("set the umask", "umask", (0,)),
         *(call for operation in context.rootfs for call in operation.calls()),
         *redirect(context.null_fd, context.log_fd, context.log_fd),
-        *confine(context.process, context.bounding_set),
+        *confine(context.process, context.bounds),
         *execute(context.process),
     )
 
 
-def plan_chroot(request: Spawn, null_fd: int, log_fd: int, bounding_set: int) -> tuple[Call, ...]:
+def plan_chroot(request: Spawn, null_fd: int, log_fd: int, bounds: Bounds) -> tuple[Call, ...]:
     """The same end without the box: a process of the host that only sees another root directory."""
     return (
         Call(f"change the root to {request.root}", "chroot", (os.fsencode(request.root),)),
         Call("enter the root", "chdir", (b"/",)),
         *redirect(null_fd, log_fd, log_fd),
-        *confine(request.process, bounding_set),
+        *confine(request.process, bounds),
         *execute(request.process),
     )
 
@@ -123,7 +135,7 @@ def plan_enter(context: EnterContext) -> tuple[Call, ...]:
         *join_cgroup(context.tasks_fds),
         Call("join the namespaces", "setns", (context.pidfd, context.namespaces)),
         *redirect(*context.stdio),
-        *confine(context.process, context.bounding_set),
+        *confine(context.process, context.bounds),
         *execute(context.process),
     )
 
@@ -187,21 +199,22 @@ def redirect(stdin: int | Call, stdout: int | Call, stderr: int | Call) -> tuple
 
 
 @lru_cache(maxsize=64)
-def confine(process: Process, bounding_set: int) -> tuple[Call, ...]:
+def confine(process: Process, bounds: Bounds) -> tuple[Call, ...]:
     """Give up, for ever, all that the process is not meant to have."""
     keep = process.capabilities
     what = "drop privileges"
     return (
         Call(what, "umask", (0o022,)),
+        Call(what, "prlimit64", (0, _RLIMIT_NOFILE, struct.pack("=2Q", *bounds.files), 0)),
         *_enter_directory(process.cwd),
         *(
             Call(what, "prctl", (constants.PR_CAPBSET_DROP, cap))
-            for cap in capabilities.members(bounding_set & ~keep)
+            for cap in capabilities.members(bounds.capabilities & ~keep)
         ),
         Call(what, "setgroups", (len(process.groups), struct.pack(f"={len(process.groups)}I", *process.groups))),
         Call(what, "setresgid", (process.gid,) * 3),
         Call(what, "setresuid", (process.uid,) * 3),
-        *_set_capabilities(keep & bounding_set if process.uid == 0 else 0),
+        *_set_capabilities(keep & bounds.capabilities if process.uid == 0 else 0),
         *((Call(what, "prctl", (constants.PR_SET_NO_NEW_PRIVS, 1)),) if process.no_new_privs else ()),
         *_filter(process.seccomp),
     )

@@ -14,7 +14,7 @@ from runtime.linux import constants
 from runtime.linux.interpreter import Program
 from runtime.linux.program import ANY_ERRNO, At, Call, ResultOf, Slot
 from runtime.process.clone import CLONE_ARGS_CGROUP_AT, Birth, LaunchError, bear
-from runtime.process.init import InitContext, NetworkSlots, ReadyNetwork, open_socket, plan_init, wants_index
+from runtime.process.init import Bounds, InitContext, NetworkSlots, ReadyNetwork, open_socket, plan_init, wants_index
 from runtime.rootfs.plan import overlay_options, plan_rootfs
 from runtime.values import value
 
@@ -41,7 +41,7 @@ class Surroundings:
     mountpoint: str
     masks: tuple[Masked, ...]
     null_fd: int
-    bounding_set: int
+    bounds: Bounds
     ready_fd: int
     """Where the network namespace of a container is while it is launched, if one was made ahead."""
 
@@ -174,7 +174,7 @@ def _init_context(kind: Kind, slots: dict[str, Slot], surroundings: Surroundings
         null_fd=surroundings.null_fd,
         network=network,
         rootfs=plan_rootfs(slots["overlay"], surroundings.mountpoint, surroundings.masks),
-        bounding_set=surroundings.bounding_set,
+        bounds=surroundings.bounds,
     )
 
 
