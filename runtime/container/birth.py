@@ -22,7 +22,6 @@ from runtime.values import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
     from typing import NoReturn
 
     from runtime.cgroups.entrance import Entrance
@@ -200,24 +199,3 @@ def pid_inside(pid: int) -> int:
     with open(f"/proc/{pid}/status", encoding="utf-8") as file:
         (line,) = (line for line in file if line.startswith("NSpid:"))
     return int(line.split()[-1])
-
-
-@contextlib.contextmanager
-def inside(pid: int, kinds: Collection[str]) -> Iterator[Callable[[], None]]:
-    """While the body runs, our children are born in the container's pid namespace; what it is given, they call.
-
-    That takes them to its other namespaces, of these types. Who is not root has the right to join only once in the user
-    namespace, and stays in his own pid namespace.
-    """
-    kinds = [kind for kind in kinds if kind != "pid" or os.geteuid() == 0]
-    pidfd, own = os.pidfd_open(pid), os.pidfd_open(os.getpid())
-    flags = sum(FLAGS[kind] for kind in kinds if kind != "pid")
-    try:
-        if "pid" in kinds:
-            syscalls.setns(pidfd, c.CLONE_NEWPID)
-        yield lambda: syscalls.setns(pidfd, flags)
-    finally:
-        if "pid" in kinds:
-            syscalls.setns(own, c.CLONE_NEWPID)
-        os.close(pidfd)
-        os.close(own)

@@ -9,7 +9,7 @@ import stat
 
 from runtime import jsontext
 from runtime.cgroups.group import ContainerCgroup
-from runtime.container.birth import give_birth, inside, open_namespaces, pid_inside
+from runtime.container.birth import give_birth, open_namespaces, pid_inside
 from runtime.container.errors import ContainerError, HookFailed
 from runtime.container.first_process import FirstProcess, plan_first_process
 from runtime.container.ground import cgroup_trees
@@ -239,10 +239,11 @@ class _Creation:
         run_hooks("prestart", hooks.prestart, seen)
         run_hooks("createRuntime", hooks.create_runtime, seen)
         if hooks.create_container:
+            from runtime.container.inner_hooks import run_inner_hooks
+
             kinds = [namespace.type for namespace in namespaces.linux.namespaces]
-            with inside(self._state.pid, kinds) as enter:
-                own = seen | {"pid": pid_inside(self._state.pid)}
-                run_hooks("createContainer", hooks.create_container, own, enter=enter)
+            own = seen | {"pid": pid_inside(self._state.pid)}
+            run_inner_hooks("createContainer", hooks.create_container, own, self._state.pid, kinds)
 
 
 def replace_tasks(namespaces: Namespaces, tasks: tuple[int, ...]) -> tuple[int, ...]:
