@@ -15,15 +15,31 @@ if TYPE_CHECKING:
 _BLANK = " \t\n\r"
 
 
+class NotUnique(ValueError):
+    """An object has a name twice, of which each reader takes another one for valid ("JSON" in glossary.md)."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise NotUnique(f"name {next(name for name in names if names.count(name) > 1)!r} is given twice in an object")
+    return made
+
+
+def _constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
 class _Context:
     """What the scanner asks of a json.JSONDecoder."""
 
     strict = True
     object_hook = None
-    object_pairs_hook = None
+    object_pairs_hook = staticmethod(_object)
     parse_float = float
     parse_int = int
-    parse_constant = float
+    parse_constant = staticmethod(_constant)
     memo: dict[str, str] = {}  # noqa: RUF012 - emptied by nobody, as in json
 
 
@@ -35,6 +51,8 @@ def loads(text: str) -> Any:
     start = len(text) - len(text.lstrip(_BLANK))
     try:
         decoded, end = _scan(text, start)
+    except NotUnique:
+        raise
     except (StopIteration, SystemError, ValueError):
         return _explain(text)
     return decoded if not text[end:].strip(_BLANK) else _explain(text)
@@ -43,7 +61,7 @@ def loads(text: str) -> Any:
 def _explain(text: str) -> Any:
     import json
 
-    return json.loads(text)
+    return json.loads(text, parse_constant=_constant, object_pairs_hook=_object)
 
 
 def dumps(content: object, indent: int | str | None = None) -> str:

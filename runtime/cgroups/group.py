@@ -40,9 +40,13 @@ class ContainerCgroup:
     that the runtime is in, in which a container without limits is left whose user may make no groups.
     """
 
-    def __init__(self, version: int, paths: dict[str, str], *, rootless: bool = False, asked: bool = False) -> None:
+    def __init__(
+        self, version: int, paths: dict[str, str], *, made: tuple[str, ...] = (), rootless: bool = False,
+        asked: bool = False,
+    ) -> None:  # fmt: skip
         self.version = version
         self.paths = dict(paths)
+        self._made = list(made)
         self._rootless = rootless
         self._asked = asked
 
@@ -58,11 +62,12 @@ class ContainerCgroup:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> ContainerCgroup:
         """What `to_json` has written down."""
-        return cls(document["version"], document["paths"], rootless=document["rootless"])
+        made = tuple(document.get("made", ()))
+        return cls(document["version"], document["paths"], made=made, rootless=document["rootless"])
 
     def to_json(self) -> dict[str, Any]:
         """All that a later command needs in order to find the group."""
-        return {"version": self.version, "paths": self.paths, "rootless": self._rootless}
+        return {"version": self.version, "paths": self.paths, "made": self._made, "rootless": self._rootless}
 
     @property
     def directories(self) -> tuple[str, ...]:
@@ -84,6 +89,7 @@ class ContainerCgroup:
             self._allow_devices(resources)
             if self.version == 1 and "cpuset" in self.paths:
                 inherit_cpuset(self.paths["cpuset"])
+            self._made = [path for path in made if path not in self.directories]
             undo.pop_all()
 
     def _make(self, directory: str, writes: tuple[Write, ...], made: list[str]) -> None:
@@ -198,7 +204,10 @@ class ContainerCgroup:
         return OomWatch(self.version, directory)
 
     def delete(self) -> None:
-        """Remove the group and those below it, once the last process has gone. Idempotent."""
+        """Remove the group, those below it, and those above that were made for it. Idempotent.
+
+        The last process must have gone. What is above stays if others are in it by now.
+        """
         for directory in self.directories:
             for path in sorted((path for path, _, _ in os.walk(directory)), key=len, reverse=True):
                 remove_directory(path)
@@ -206,6 +215,9 @@ class ContainerCgroup:
             if os.path.basename(above) == DEFAULT_PARENT:
                 with contextlib.suppress(OSError):  # others are in it, or have just removed it
                     os.rmdir(above)
+        for path in reversed(self._made):
+            with contextlib.suppress(OSError):
+                os.rmdir(path)
 
     def _places_of(self, controller: str) -> str | None:
         return self.paths.get(controller if self.version == 1 else UNIFIED)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 
-from runtime.cli.verbs.sharing import connect_console, preserved_fds, write_pid_file
+from runtime.cli.verbs.sharing import connect_console, preserved_fds, warn_of_capabilities, write_pid_file
 from runtime.container.create import CreateOptions, create, read_bundle
 from runtime.container.delete import delete_container
+from runtime.container.errors import NotFound
 from runtime.container.start import start
 from runtime.linux import signals
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 def run(command: Command, given: Given) -> int:
     """``run``: create, start, wait, delete; or not wait."""
     bundle = read_bundle(given.bundle)
+    warn_of_capabilities(command, bundle.config.process)
     terminal = bundle.config.process is not None and bundle.config.process.terminal
     with contextlib.ExitStack() as held:
         relay = None
@@ -43,7 +45,8 @@ def run(command: Command, given: Given) -> int:
                 return 0
             status = attended(state.pid) if relay is None else relay.wait(state.pid)
         except BaseException:
-            delete_container(container, force=True)
+            with contextlib.suppress(NotFound):  # a hook that fails takes the container with it
+                delete_container(container, force=True)
             raise
         if not given.keep:
             for complaint in delete_container(container, force=True):

@@ -19,10 +19,10 @@ _NO_DOCSTRINGS = 2
 
 
 def write(package: str, path: str) -> None:
-    """Compile the modules of the package, a directory, into one file; where that may not be written, do not."""
-    content = marshal.dumps({name: _entry(source) for name, source in _sources(package)})
+    """Compile the modules of the package, a directory, into one file; where that cannot be done, do not."""
     temporary = f"{path}.{os.getpid()}"
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, SyntaxError):  # a source that is being written: who needs it will say so
+        content = marshal.dumps({name: _entry(source) for name, source in _sources(package)})
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(temporary, "wb") as file:
             file.write(content)

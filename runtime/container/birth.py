@@ -157,7 +157,7 @@ def _assist(
 
 
 def _enter_group(entrance: Entrance) -> None:
-    """On both versions: nor may anybody be born in one by CLONE_INTO_CGROUP, which asks for the right to write to it."""
+    """On both versions: to be born in one (CLONE_INTO_CGROUP) asks for the right to write to it too."""
     for fd in entrance.tasks:
         os.write(fd, b"0")
     if entrance.directory is not None:
@@ -195,12 +195,21 @@ def _become_root() -> None:
     os.setresuid(0, 0, 0)
 
 
+def pid_inside(pid: int) -> int:
+    """Of the same process, in its own pid namespace (proc_pid_status(5), NSpid)."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        (line,) = (line for line in file if line.startswith("NSpid:"))
+    return int(line.split()[-1])
+
+
 @contextlib.contextmanager
 def inside(pid: int, kinds: Collection[str]) -> Iterator[Callable[[], None]]:
     """While the body runs, our children are born in the container's pid namespace; what it is given, they call.
 
-    That takes them to its other namespaces, of these types.
+    That takes them to its other namespaces, of these types. Who is not root has the right to join only once in the user
+    namespace, and stays in his own pid namespace.
     """
+    kinds = [kind for kind in kinds if kind != "pid" or os.geteuid() == 0]
     pidfd, own = os.pidfd_open(pid), os.pidfd_open(os.getpid())
     flags = sum(FLAGS[kind] for kind in kinds if kind != "pid")
     try:

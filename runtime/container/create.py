@@ -9,13 +9,14 @@ import stat
 
 from runtime import jsontext
 from runtime.cgroups.group import ContainerCgroup
-from runtime.container.birth import give_birth, inside, open_namespaces
-from runtime.container.errors import ContainerError
+from runtime.container.birth import give_birth, inside, open_namespaces, pid_inside
+from runtime.container.errors import ContainerError, HookFailed
 from runtime.container.first_process import FirstProcess, plan_first_process
-from runtime.container.ground import cgroup_trees, mount_point_of
-from runtime.container.hooks import run_hooks
+from runtime.container.ground import cgroup_trees
+from runtime.container.hooks import run_hooks, run_poststop
 from runtime.container.labels import labels_for
 from runtime.container.limits import set_limits
+from runtime.container.nodes import refuse_others
 from runtime.container.payload import CREATED, HOOKS, WAIT, Payload
 from runtime.container.sources import open_sources
 from runtime.container.state import State, Status, oci_state
@@ -27,20 +28,22 @@ from runtime.linux.seccomp import SeccompError
 from runtime.process.delivery import delivery_into
 from runtime.process.standalone import prepare, receive
 from runtime.spec.config import parse_config
+from runtime.spec.execution import OciProcess
 from runtime.spec.reader import SpecError, show
 from runtime.values import replace, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-
     from runtime.container.birth import Namespaces
     from runtime.container.store import Container
     from runtime.linux.seccomp import CompiledFilter
     from runtime.process.standalone import Prepared
     from runtime.spec.config import Config
-    from runtime.spec.execution import OciProcess
 
 _FIRST_FREE = 3
+
+# What a container waits to become that is asked to become nothing, which can be created but not started.
+_NO_PROCESS = OciProcess(args=("/",), cwd="/")
 
 
 @value
@@ -73,27 +76,33 @@ def read_bundle(directory: str) -> Bundle:
     except OSError as error:
         raise ContainerError(f"open {path}: {os.strerror(error.errno or 0).lower()}") from error
     except (ValueError, RecursionError) as error:
-        if isinstance(error, SpecError):
+        if isinstance(error, SpecError) and error.path:
             raise
         raise ContainerError(f"{path}: {error}") from error
 
 
 def create(store: Store, container_id: str, bundle: Bundle, options: CreateOptions) -> tuple[Container, State]:
-    """Make a container, which waits to be started. Raises `ContainerError`, `SpecError`, `CgroupError`."""
-    config, process = bundle.config, bundle.config.process
-    if process is None:
-        raise SpecError("process", "is missing: there is nothing to start")
+    """Make a container, which waits to be started. Raises `ContainerError`, `SpecError`, `CgroupError`.
+
+    Where it is a hook that fails, poststop hooks are run when all has been undone (runtime.md, "Lifecycle").
+    """
+    config, process = bundle.config, bundle.config.process or _NO_PROCESS
     if process.terminal and options.console_fd is None:
         raise ContainerError("process.terminal: needs --console-socket, or run without --detach")
     if not process.terminal and options.console_fd is not None:
         raise ContainerError("--console-socket: is of no use without process.terminal")
     container = store.claim(container_id)
-    with contextlib.ExitStack() as undo:
-        undo.callback(container.remove)
-        container.write_config(bundle.text, config)
-        state = _Creation(container, config, process, bundle.directory, options).make(undo)
-        container.write_state(state)
-        undo.pop_all()
+    creation = None
+    try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(container.remove)
+            container.write_config(bundle.text, config)
+            creation = _Creation(container, config, process, bundle.directory, options)
+            state = creation.make(undo)
+            container.write_state(state)
+            undo.pop_all()
+    except HookFailed as error:
+        raise error.with_complaints(() if creation is None else creation.afterwards()) from error
     return container, state
 
 
@@ -119,6 +128,7 @@ class _Creation:
         with contextlib.ExitStack() as held:
             namespaces = open_namespaces(held, self._config.linux)
             mounts = open_sources(held, self._config, self._bundle, self._rootfs)
+            refuse_others(self._rootfs, self._config)
             compiled = compile_or_refuse(self._config)
             self._group.create(self._config.linux.resources)
             undo.callback(self._group.delete)
@@ -137,9 +147,26 @@ class _Creation:
             undo.callback(_end, pid)
             os.close(status_for_child)
             self._state = self._remember(pid, prepared, payload)
+            self._share(undo, pid)
             self._attend(status, start, prepared, namespaces)
             set_limits(pid, self._process)
             return self._state
+
+    def _share(self, undo: contextlib.ExitStack, pid: int) -> None:
+        """What few containers ask for: devices of the host's network, and a share of its caches."""
+        linux = self._config.linux
+        if linux.net_devices:
+            from runtime.container.netdevices import move_devices
+
+            move_devices(undo, pid, linux.net_devices)
+        if linux.intel_rdt is not None:
+            from runtime.container.resctrl import enter_class, resctrl_of
+
+            enter_class(undo, resctrl_of(), self._container.id, linux.intel_rdt, pid)
+
+    def afterwards(self) -> tuple[str, ...]:
+        """Run the hooks of what is no more."""
+        return run_poststop(self._config.hooks.poststop, oci_state(self._state, Status.STOPPED))
 
     def _channels(self, held: contextlib.ExitStack) -> tuple[int, int, int]:
         """Our end of the status FIFO, the child's, and that of the start FIFO, which keeps a writer of its own."""
@@ -182,7 +209,6 @@ class _Creation:
             tasks_fds=tasks,
             joined=namespaces.joined_by_process,
             cgroup_trees=cgroup_trees(self._group, own=self._config.linux.namespace("cgroup") is not None),
-            parent_mount=mount_point_of(self._rootfs),
             waits_for_hooks=bool(hooks.prestart or hooks.create_runtime or hooks.create_container),
             no_pivot=self._options.no_pivot,
             new_keyring=not self._options.no_new_keyring,
@@ -215,7 +241,8 @@ class _Creation:
         if hooks.create_container:
             kinds = [namespace.type for namespace in namespaces.linux.namespaces]
             with inside(self._state.pid, kinds) as enter:
-                run_hooks("createContainer", hooks.create_container, seen, enter=enter)
+                own = seen | {"pid": pid_inside(self._state.pid)}
+                run_hooks("createContainer", hooks.create_container, own, enter=enter)
 
 
 def replace_tasks(namespaces: Namespaces, tasks: tuple[int, ...]) -> tuple[int, ...]:

@@ -160,7 +160,7 @@ def _plan(
         *write_to_procfs(label_files(payload.labels)),
         *close_others(payload),
         *plan_priorities(process),
-        *plan_lookup(process.args, process.env),
+        *plan_lookup(process.args, process.env, process.cwd),
         *plan_signals(),
         *rendezvous(payload, CREATED),
         *plan_end(payload),

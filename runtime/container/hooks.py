@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runtime import jsontext
-from runtime.container.errors import ContainerError
+from runtime.container.errors import HookFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,12 +18,23 @@ _SHOWN = 400
 def run_hooks(
     moment: str, hooks: tuple[Hook, ...], state: dict[str, Any], *, enter: Callable[[], None] | None = None
 ) -> None:
-    """Each to its end, in order; raises `ContainerError` at the first that fails or takes longer than it may.
+    """Each to its end, in order; raises `HookFailed` at the first that fails or takes longer than it may.
 
     ``enter`` is called in the child before it executes, to join namespaces.
     """
     for index, hook in enumerate(hooks):
         _run(f"hooks.{moment}[{index}]: run {hook.path}", hook, jsontext.dumps(state), enter)
+
+
+def run_poststop(hooks: tuple[Hook, ...], state: dict[str, Any]) -> tuple[str, ...]:
+    """All of them; what those that failed are to be warned about with (runtime.md, "Lifecycle")."""
+    complaints = []
+    for index, hook in enumerate(hooks):
+        try:
+            _run(f"hooks.poststop[{index}]: run {hook.path}", hook, jsontext.dumps(state), None)
+        except HookFailed as error:
+            complaints.append(str(error))
+    return tuple(complaints)
 
 
 def _run(what: str, hook: Hook, state: str, enter: Callable[[], None] | None) -> None:
@@ -36,10 +47,10 @@ def _run(what: str, hook: Hook, state: str, enter: Callable[[], None] | None) ->
             timeout=hook.timeout, capture_output=True, check=False, preexec_fn=enter,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        raise ContainerError(f"{what}: not done after {hook.timeout} s") from error
+        raise HookFailed(f"{what}: not done after {hook.timeout} s") from error
     except (OSError, subprocess.SubprocessError) as error:
-        raise ContainerError(f"{what}: {getattr(error, 'strerror', None) or error}".lower()) from error
+        raise HookFailed(f"{what}: {str(getattr(error, 'strerror', None) or error).lower()}") from error
     if done.returncode:
         said = " ".join((done.stderr or done.stdout).decode(errors="replace").split())[-_SHOWN:]
         ended = f"exit status {done.returncode}" if done.returncode > 0 else f"killed by signal {-done.returncode}"
-        raise ContainerError(f"{what}: {ended}{': ' + said if said else ''}")
+        raise HookFailed(f"{what}: {ended}{': ' + said if said else ''}")

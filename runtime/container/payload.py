@@ -56,6 +56,15 @@ class Payload:
     owned_streams: tuple[int, ...] = ()
 
     @property
+    def umask(self) -> int:
+        """The process's own, or else that of whoever called the runtime ("User" in config.md)."""
+        if self.process.user.umask is not None:
+            return self.process.user.umask
+        mask = os.umask(0)
+        os.umask(mask)
+        return mask
+
+    @property
     def listener_fd(self) -> int:
         """The number that the kernel gives the descriptor of seccomp notifications: the lowest that is free."""
         taken = {self.status_fd, self.start_fd}
@@ -127,13 +136,12 @@ def plan_end(payload: Payload) -> tuple[Call, ...]:
     """Give up what the process is not meant to have, and execute it; without new privileges the filter may be last."""
     process = payload.process
     late = process.no_new_privileges
-    umask = 0o022 if process.user.umask is None else process.user.umask
     return (
         *_enter_directory(process.cwd),
         *(() if late else _filter(payload)),
         *attributes.become(process.user, process.capabilities or Capabilities(), payload.bounding_set),
         *attributes.deny_new_privileges(wanted=late),
-        Call("process.user.umask: set it", "umask", (umask,)),
+        Call("process.user.umask: set it", "umask", (payload.umask,)),
         *(_filter(payload) if late else ()),
         *plan_execute(process.args, process.env),
     )

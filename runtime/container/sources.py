@@ -11,6 +11,8 @@ import os
 import struct
 
 from runtime.container.errors import ContainerError
+from runtime.container.labels import mount_label_of
+from runtime.container.targets import followed_targets
 from runtime.linux import constants as c
 from runtime.linux.interpreter import perform
 from runtime.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
@@ -31,15 +33,21 @@ if TYPE_CHECKING:
     from runtime.spec.namespaces import IdMapping
 
 _PROC_ROOT_INODE = 1
+_LABELLED = ("tmpfs", "devpts", "mqueue", "overlay", "ramfs")  # others, such as proc, have labels of their own
 
 
 def open_sources(stack: contextlib.ExitStack, config: Config, bundle: str, rootfs: str) -> tuple[PlannedMount, ...]:
     """Every mount of the file, with its descriptor where it has one; they are closed with the stack."""
+    label = mount_label_of(config.linux)
     planned = []
-    for index, mount in enumerate(config.mounts):
+    paths = followed_targets(rootfs, [mount.destination for mount in config.mounts])
+    for index, (mount, path) in enumerate(zip(config.mounts, paths, strict=True)):
         where = f"mounts[{index}]"
         refuse_cover(where, mount)
-        planned.append(_open(stack, config, bundle, rootfs, PlannedMount(where, mount, parse_options(mount.options))))
+        options = parse_options(mount.options)
+        if label is not None and mount.type in _LABELLED and not options.bind:
+            options = replace(options, data=(*options.data, label))
+        planned.append(_open(stack, config, bundle, rootfs, PlannedMount(where, mount, options, path=path)))
     return tuple(planned)
 
 
@@ -153,18 +161,26 @@ def _copy_up(stack: contextlib.ExitStack, rootfs: str, planned: PlannedMount) ->
 
 
 def _copy_directory(what: str, source: str, target: str) -> None:
-    """Symlinks are copied, never followed, and devices are left out."""
+    """With modes, times and owners. Symlinks are copied, never followed, and devices are left out."""
     import shutil
 
-    def left_out(directory: str, names: list[str]) -> list[str]:
-        paths = ((name, os.path.join(directory, name)) for name in names)
-        return [name for name, path in paths if not os.path.islink(path) and not _is_plain(path)]
-
     try:
-        shutil.copytree(source, target, symlinks=True, ignore=left_out, dirs_exist_ok=True)
-    except (OSError, shutil.Error) as error:
+        for entry in os.scandir(source):
+            place = f"{target}/{entry.name}"
+            if entry.is_symlink():
+                os.symlink(os.readlink(entry.path), place)
+            elif entry.is_dir():
+                os.mkdir(place, 0o700)
+                _copy_directory(what, entry.path, place)
+            elif entry.is_file():
+                shutil.copyfile(entry.path, place)
+            else:
+                continue
+            _keep_owner(entry.stat(follow_symlinks=False), place)
+            shutil.copystat(entry.path, place, follow_symlinks=False)
+    except OSError as error:
         raise ContainerError(f"{what}: copy what the image has there: {error}") from error
 
 
-def _is_plain(path: str) -> bool:
-    return os.path.isfile(path) or os.path.isdir(path)
+def _keep_owner(seen: os.stat_result, place: str) -> None:
+    os.chown(place, seen.st_uid, seen.st_gid, follow_symlinks=False)

@@ -85,7 +85,7 @@ class Container:
     def locked(self) -> Iterator[None]:
         """One operation that changes it at a time."""
         try:
-            fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             raise NotFound(self.id) from None
         try:
@@ -123,7 +123,8 @@ class Store:
     def find(self, container_id: str) -> Container:
         """One that is there; raises `NotFound`."""
         container = Container(self._directory(container_id), container_id)
-        if not os.path.isdir(container.directory):
+        # A link would have the directory emptied that it leads to.
+        if not os.path.isdir(container.directory) or os.path.islink(container.directory):
             raise NotFound(container_id)
         return container
 

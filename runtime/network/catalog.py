@@ -12,7 +12,6 @@ from runtime.network.errors import NameTaken, NetworkError, NetworkInUse, Subnet
 from runtime.network.network import PORTS_PER_BRIDGE, Network, check_name, check_ports_per_bridge
 from runtime.network.routes import routed_networks
 from runtime.network.subnets import (
-    POOL,
     POOL_PREFIX_LENGTH,
     Subnet,
     choose_subnet,
@@ -22,7 +21,7 @@ from runtime.network.subnets import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from ipaddress import IPv4Network
 
     from runtime.network.store import Store
@@ -49,9 +48,11 @@ class Wish:
 class Catalog:
     """The networks of a store."""
 
-    def __init__(self, store: Store, pool: IPv4Network = POOL) -> None:
+    def __init__(self, store: Store, pool: IPv4Network, lower: Callable[[Network], None]) -> None:
+        """``lower`` takes from the host what a network may still have there when it is removed."""
         self.store = store
         self.pool = pool
+        self.lower = lower
 
     def create(self, wish: Wish) -> Network:
         """Add a network; raises `NameTaken`, `SubnetError` or `NetworkError` and adds nothing."""
@@ -91,6 +92,7 @@ class Catalog:
             if holders:
                 more = f" and {len(holders) - 3} more" if len(holders) > 3 else ""
                 raise NetworkInUse(f"remove network {network.name}: used by {', '.join(holders[:3])}{more}")
+            self.lower(network)
             self.store.erase_network(network)
         return network
 
@@ -99,6 +101,7 @@ class Catalog:
         with self.store.lock():
             unused = [one for one in self.store.networks() if one.name != DEFAULT and not self.store.places(one)]
             for network in unused:
+                self.lower(network)
                 self.store.erase_network(network)
         return tuple(network.name for network in unused)
 

@@ -1,5 +1,8 @@
 """The rules of all networks of one store, in one table of their own: published ports, masquerading, isolation.
 
+A bridge is a link of the host as well, with a MAC of its own: what a container sends there goes up no further, or it
+would go around the gate and all that is decided there.
+
 A container that reaches a published port of its own network by the host is not told of a shorter way (ICMP redirect):
 it would go around the translation.
 
@@ -76,6 +79,12 @@ table inet {table} {{
     oifname != @gates ip saddr @sources4 masquerade
     oifname != @gates ip6 saddr @sources6 masquerade
   }}
+  chain received {{
+    type filter hook input priority -5; policy accept;
+    iifname @segments drop
+    iifname @gates icmp type {{ redirect, router-advertisement }} drop
+    iifname @gates icmpv6 type {{ nd-redirect, nd-router-advert }} drop
+  }}
   chain told {{
     type filter hook output priority 0; policy accept;
     oifname @gates icmp type redirect drop
@@ -83,6 +92,7 @@ table inet {table} {{
   }}
   chain forwarded {{
     type filter hook forward priority -5; policy accept;
+    iifname @segments oifname != @segments drop
     iifname @gates jump ours
     oifname @gates jump ours
   }}

@@ -11,16 +11,18 @@ import json
 import os
 import re
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from runtime.network.errors import NetworkError
 from runtime.network.leases import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from runtime.network.subnets import IPAddress
 
+LEASES = ".leases"
 _SHORT_ID = 12
 _LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*", re.ASCII)
@@ -50,6 +52,17 @@ class Names:
         self._read: dict[tuple[str, int], tuple[str, ...]] = {}
         self._addresses: dict[str, list[IPAddress]] = {}
         self._pointers: dict[IPAddress, str] = {}
+        self._owners: dict[IPAddress, str] = {}
+
+    def owner(self, address: IPAddress) -> str | None:
+        """The id of the container that has the address."""
+        self._refresh()
+        return self._owners.get(address)
+
+    def has(self, owner_id: str) -> bool:
+        """Whether the container is attached."""
+        self._refresh()
+        return owner_id in self._owners.values()
 
     def addresses(self, name: str) -> Sequence[IPAddress]:
         """The addresses of all containers of this name, IPv4 and IPv6; none for a name that nobody has."""
@@ -71,7 +84,7 @@ class Names:
 
     def _scan(self) -> None:
         found: dict[tuple[str, int], tuple[str, ...]] = {}
-        self._addresses, self._pointers = {}, {}
+        self._addresses, self._pointers, self._owners = {}, {}, {}
         with os.scandir(self.directory) as entries:
             for entry in entries:
                 place = Place.from_file_name(entry.name)
@@ -84,6 +97,7 @@ class Names:
     def _add(self, place: Place, names: tuple[str, ...]) -> None:
         for address in map(ipaddress.ip_address, place.addresses):
             self._pointers[address] = names[0]
+            self._owners[address] = place.owner_id
             for name in names:
                 self._addresses.setdefault(name, []).append(address)
 
@@ -97,6 +111,42 @@ class Names:
                 return [str(name) for name in json.loads(file.read())["names"]]
             except (ValueError, KeyError, TypeError):
                 return []
+
+
+class Surroundings:
+    """What a container may ask for: the names of this network, and of the other networks that it is in."""
+
+    def __init__(self, root: int, network: str) -> None:
+        self.root = root  # a descriptor of the store
+        self._all: dict[str, Names] = {}
+        self.own = self._names_in(f"{network}{LEASES}")
+
+    def for_asker(self, asker: IPAddress) -> Iterator[Names]:
+        """This network's names first."""
+        yield self.own
+        owner_id = self.own.owner(asker)
+        if owner_id is not None:
+            yield from self._others(owner_id)
+
+    def _others(self, owner_id: str) -> Iterator[Names]:
+        entries = {entry for entry in os.listdir(self.root) if entry.endswith(LEASES)}  # noqa: PTH208 - a descriptor
+        for gone in self._all.keys() - entries:
+            if self._all[gone] is not self.own:
+                os.close(self._all.pop(gone).directory)
+        for entry in sorted(entries):
+            with suppress(OSError):  # the network has just gone
+                names = self._names_in(entry)
+                if names is not self.own and names.has(owner_id):
+                    yield names
+
+    def _names_in(self, entry: str) -> Names:
+        known = self._all.get(entry)
+        if known is None or os.fstat(known.directory).st_nlink == 0:
+            if known is not None:
+                os.close(known.directory)
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
+            known = self._all[entry] = Names(os.open(entry, flags, dir_fd=self.root))
+        return known
 
 
 def hosts_file(names: Mapping[str, Iterable[str]]) -> str:

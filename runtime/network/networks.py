@@ -9,7 +9,7 @@
     networks.release("c1")              # removed
 
 Each step is on disk before it is made. Whoever is killed between two leaves a record, and `reconcile` undoes what the
-dead hold. A network is on the host only while a container is attached to it.
+dead hold; call it at the start. A network is on the host only while a container is attached to it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Networks:
         self, root: Path = ROOT, run: Path = RUN, pool: IPv4Network = POOL, resolv_conf: Path = RESOLV_CONF
     ) -> None:
         self.store = Store(root)
-        self.catalog = Catalog(self.store, pool)
+        self.catalog = Catalog(self.store, pool, self._lower)
         self.pins = Pins(run / "netns")
         table = "tare" if root == ROOT else f"tare_{hashlib.sha256(os.fsencode(root)).hexdigest()[:8]}"
         self.presence = Presence(run, table, self.store, resolv_conf)
@@ -106,7 +106,7 @@ class Networks:
         """Let everything that the container holds depend on this process from now on; raises `NetworkError`."""
         holder = owner(container_id, pid)
         with self.store.lock():
-            for _, lease in self._leases_of(container_id):
+            for _, lease in self.leases_of(container_id):
                 self.store.write_lease(replace(lease, owner=holder), lease)
             if self.pins.holder(container_id) is not None:
                 self.pins.write(holder)
@@ -115,13 +115,13 @@ class Networks:
         """Take the container out of the network, or of all. ``keep`` reserves its addresses. Idempotent."""
         with self.store.lock():
             only = None if network is None else self.store.network(network)
-            for one, lease in self._leases_of(container_id):
+            for one, lease in self.leases_of(container_id):
                 if only in (None, one) and lease.attached:
                     self._unmake(one, lease, keep=keep)
                 elif only in (None, one) and not keep:
                     self.store.erase_place(one.name, lease.place)
             if only is not None:
-                for one, lease in self._leases_of(container_id):
+                for one, lease in self.leases_of(container_id):
                     if lease.attached:
                         attachment.restore_routes(one, lease)
 
@@ -130,6 +130,11 @@ class Networks:
         # The namespace first: its links go with it, in the background, which is quicker than one by one.
         self.pins.remove(container_id)
         self.detach(container_id)
+
+    def leases_of(self, container_id: str) -> list[tuple[Network, Lease]]:
+        """What the container has, or has reserved, in each network."""
+        found = ((one, self.store.lease(one, container_id)) for one in self.store.networks())
+        return [(one, lease) for one, lease in found if lease is not None]
 
     def reconcile(self, known: Collection[str] | None = None) -> tuple[str, ...]:
         """Undo what the dead hold and repair what the living need; what was undone, one line each.
@@ -146,6 +151,10 @@ class Networks:
     def undo(self, network: Network, lease: Lease, *, keep: bool) -> None:
         """Undo one lease, whoever holds it; call it with the lock held."""
         self._unmake(network, lease, keep=keep)
+
+    def _lower(self, network: Network) -> None:
+        if self.presence.has_traces(self.socket, network):
+            self.presence.take_down(self.socket, network)
 
     def _before(self, network: Network, holder: Owner, places: Sequence[Place]) -> Lease | None:
         """The lease that the container has already; one that a dead process held for it is undone first."""
@@ -182,7 +191,3 @@ class Networks:
             self.store.erase_place(network.name, lease.place)
         if not self.store.has_attached(network):
             self.presence.take_down(self.socket, network)
-
-    def _leases_of(self, container_id: str) -> list[tuple[Network, Lease]]:
-        found = ((one, self.store.lease(one, container_id)) for one in self.store.networks())
-        return [(one, lease) for one, lease in found if lease is not None]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Pins:
-    """``DIRECTORY/ID`` is the namespace, ``DIRECTORY/ID.json`` its owner."""
+    """``DIRECTORY/ID`` is the namespace, ``DIRECTORY/.ID.json`` its owner; no id begins with a dot."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -46,15 +46,15 @@ class Pins:
 
     def write(self, holder: Owner) -> None:
         """Record whose it is."""
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = self._record(holder.id).with_suffix(".new")
         temporary.write_text(json.dumps(holder.to_json()), encoding="utf-8")
         temporary.replace(self._record(holder.id))
 
     def dead(self) -> Iterator[str]:
         """Ids of containers whose owner has ended."""
-        files = sorted(self.directory.iterdir()) if self.directory.is_dir() else []
-        for container_id in sorted({path.name.removesuffix(".new").removesuffix(".json") for path in files}):
+        files = list(self.directory.iterdir()) if self.directory.is_dir() else []
+        for container_id in sorted({_id_of(path.name) for path in files}):
             holder = self.holder(container_id)
             if holder is None or not holder.is_alive():
                 yield container_id
@@ -67,4 +67,9 @@ class Pins:
             return None
 
     def _record(self, container_id: str) -> Path:
-        return self.directory / f"{container_id}.json"
+        return self.directory / f".{container_id}.json"
+
+
+def _id_of(file_name: str) -> str:
+    """Whose namespace, record or half-written record it is."""
+    return file_name[1:].rpartition(".")[0] if file_name.startswith(".") else file_name

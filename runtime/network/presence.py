@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from runtime.network import nft, policies, star
 from runtime.network.errors import FirewallError
 from runtime.network.firewall import Firewall, bridge_rules
+from runtime.network.flows import forget_udp
 from runtime.network.resolvers import Resolvers
 from runtime.network.settings import Settings
 
@@ -32,7 +33,7 @@ class Presence:
     def __init__(self, run: Path, table: str, store: Store, resolv_conf: Path) -> None:
         self.run = run
         self.store = store
-        self.comment = f"tare:{store.root}"
+        self.comment = f"tare:networks {table}"  # the kernel's limit is 128 bytes, so not the store's path
         self.firewall = Firewall(table, self.comment)
         self.settings = Settings(run / "settings.json")
         self.resolvers = Resolvers(run / "resolvers", resolv_conf)
@@ -91,6 +92,7 @@ class Presence:
             self.firewall.publish(lease)
         except FirewallError:  # the table has been flushed, or holds what nobody withdrew
             self.rewrite()
+        forget_udp(lease)
 
     def withdraw(self, lease: Lease) -> None:
         """Stop publishing the ports of a lease that may still be in the store. Idempotent."""
@@ -98,6 +100,7 @@ class Presence:
             self.firewall.withdraw(lease)
         except FirewallError:
             self.rewrite(without=lease)
+        forget_udp(lease)
 
     def rewrite(self, also: tuple[Network, int] | None = None, without: Lease | None = None) -> None:
         """Make the table what the store says, whatever it was; with a bridge that is just coming up."""
@@ -110,7 +113,7 @@ class Presence:
         if not network.internal:
             self.settings.forward({subnet.version for subnet in network.subnets})
         index = star.raise_first(socket, network)
-        self.resolvers.start(network, self.store.leases_directory(network.name))
+        self.resolvers.start(network, self.store.root)
         policies.accept(self.comment)
         return index
 

@@ -4,8 +4,8 @@ It answers for the network's containers and forwards everything else to the host
 once and so long, unless the network is internal. A name of one label that no container has is answered at once: it is
 nobody's outside either, and should not be told there.
 
-Run with the arguments LABEL UDP TCP DIRECTORY SUBNETS [RESOLV_CONF]: numbers of open descriptors, separated by commas;
-the subnets whose addresses it alone has names for; and the file that names the host's own servers.
+Run with the arguments LABEL UDP TCP STORE NETWORK SUBNETS [RESOLV_CONF]: numbers of open descriptors, separated by
+commas; the subnets whose addresses it alone has names for; and the file that names the host's own servers.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, cast
 
 from runtime.network import dns
 from runtime.network.dns import Code, Malformed, Query
-from runtime.network.names import Names, read_resolv_conf
+from runtime.network.names import Surroundings, read_resolv_conf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runtime.network.subnets import IPNetwork
+    from runtime.network.subnets import IPAddress, IPNetwork
 
 _NOBODY = 65534
 _PR_SET_NO_NEW_PRIVS, _PR_SET_NAME = 38, 15
@@ -45,27 +45,29 @@ _PORT = 53
 class Resolver:
     """Answers one message at a time; what it forwards, it waits for."""
 
-    def __init__(self, names: Names, subnets: Sequence[IPNetwork], resolv_conf: Path | None) -> None:
+    def __init__(self, names: Surroundings, subnets: Sequence[IPNetwork], resolv_conf: Path | None) -> None:
         self.names = names
         self.subnets = subnets
         self.resolv_conf = resolv_conf
         self._slots = asyncio.Semaphore(_FORWARDED_AT_ONCE)
 
-    async def answer(self, data: bytes, *, stream: bool) -> bytes | None:
-        """The answer to a message; None where there must be none."""
+    async def answer(self, data: bytes, asker: str, *, stream: bool) -> bytes | None:
+        """The answer to a message from that address; None where there must be none."""
         try:
             query = dns.parse_query(data)
         except Malformed as error:
             return None if error.code is None else dns.refuse(data, error.code)
         if stream:
             query = _by_stream(query)
-        return self._own(query) or await self._foreign(query, data, stream=stream)
+        own = self._own(query, ipaddress.ip_address(asker.partition("%")[0]))
+        return own or await self._foreign(query, data, stream=stream)
 
-    def _own(self, query: Query) -> bytes | None:
+    def _own(self, query: Query, asker: IPAddress) -> bytes | None:
         """The answer from the containers' names; None if the question is not about them."""
         if query.type == dns.PTR:
-            return self._pointer(query)
-        addresses = self.names.addresses(query.name)
+            return self._pointer(query, asker)
+        found = (names.addresses(query.name) for names in self.names.for_asker(asker))
+        addresses = next(filter(None, found), ())
         if addresses:
             wanted = [one for one in addresses if query.type in {dns.ANY, dns.A if one.version == 4 else dns.AAAA}]
             random.shuffle(wanted)  # so that containers of one name share the work
@@ -74,12 +76,15 @@ class Resolver:
             return dns.respond(query, Code.NO_SUCH_NAME)
         return None
 
-    def _pointer(self, query: Query) -> bytes | None:
+    def _pointer(self, query: Query, asker: IPAddress) -> bytes | None:
         address = dns.address_of_pointer(query.name)
-        if address is None or not any(address in subnet for subnet in self.subnets):
+        if address is None:
             return None
-        name = self.names.name(address)
-        return dns.respond(query, Code.NO_SUCH_NAME) if name is None else dns.respond_pointer(query, name, _TTL_S)
+        name = next(filter(None, (names.name(address) for names in self.names.for_asker(asker))), None)
+        if name is not None:
+            return dns.respond_pointer(query, name, _TTL_S)
+        ours = any(address in subnet for subnet in self.subnets)
+        return dns.respond(query, Code.NO_SUCH_NAME) if ours else None
 
     async def _foreign(self, query: Query, data: bytes, *, stream: bool) -> bytes:
         if self.resolv_conf is None:
@@ -150,7 +155,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         task.add_done_callback(self.tasks.discard)
 
     async def _answer(self, data: bytes, addr: tuple[str, int]) -> None:
-        answer = await self.resolver.answer(data, stream=False)
+        answer = await self.resolver.answer(data, addr[0], stream=False)
         if answer is not None and self.transport is not None:
             self.transport.sendto(answer, addr)
 
@@ -164,11 +169,12 @@ class _Streams:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until it is closed or says nothing for too long."""
+        asker = (writer.get_extra_info("peername") or ("::", 0))[0]  # it may have gone already
         self.open += 1
         try:
             while self.open <= _CONNECTIONS:
                 data = await asyncio.wait_for(_read_message(reader), _CONNECTION_TIMEOUT_S)
-                answer = await self.resolver.answer(data, stream=True)
+                answer = await self.resolver.answer(data, asker, stream=True)
                 if answer is None:
                     break
                 writer.write(struct.pack(">H", len(answer)) + answer)
@@ -202,9 +208,10 @@ def give_up_rights() -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Serve until killed."""
-    datagrams, streams, directory = ([int(part) for part in text.split(",")] for text in arguments[1:4])
-    subnets = [ipaddress.ip_network(text) for text in arguments[4].split(",")]
+    datagrams, streams, store = ([int(part) for part in text.split(",")] for text in arguments[1:4])
+    subnets = [ipaddress.ip_network(text) for text in arguments[5].split(",")]
     if os.geteuid() == 0:
         give_up_rights()
-    resolver = Resolver(Names(directory[0]), subnets, Path(arguments[5]) if len(arguments) > 5 else None)
+    resolv_conf = Path(arguments[6]) if len(arguments) > 6 else None
+    resolver = Resolver(Surroundings(store[0], arguments[4]), subnets, resolv_conf)
     asyncio.run(_serve(resolver, datagrams, streams))

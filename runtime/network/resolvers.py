@@ -38,7 +38,7 @@ class Resolvers:
         self.directory = directory
         self.resolv_conf = resolv_conf
 
-    def start(self, network: Network, leases: Path) -> None:
+    def start(self, network: Network, store: Path) -> None:
         """Start it unless it runs; raises `NetworkError`. Idempotent."""
         if self.pid(network) is not None:
             return
@@ -47,7 +47,7 @@ class Resolvers:
             for subnet in network.subnets:
                 datagrams.append(stack.enter_context(_bound(network.gate, subnet.gateway, socket.SOCK_DGRAM)))
                 streams.append(stack.enter_context(_bound(network.gate, subnet.gateway, socket.SOCK_STREAM)))
-            directory = os.open(leases, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            directory = os.open(store, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             stack.callback(os.close, directory)
             sockets = ([one.fileno() for one in datagrams], [one.fileno() for one in streams])
             pid = _spawn(network, *sockets, directory, self.resolv_conf)
@@ -104,6 +104,7 @@ def _spawn(network: Network, datagrams: list[int], streams: list[int], directory
     argv = [
         sys.executable, "-I", "-S", "-c", _PROGRAM.format(root=_ROOT), network.label,
         *(",".join(map(str, numbers)) for numbers in (datagrams, streams, [directory])),
+        network.name,
         ",".join(str(subnet.network) for subnet in network.subnets),
         *(() if network.internal else (str(resolv_conf),)),
     ]  # fmt: skip

@@ -62,7 +62,7 @@ class Settings:
         return recorded
 
     def _write(self, recorded: dict[str, dict[str, str]]) -> None:
-        self.record.parent.mkdir(parents=True, exist_ok=True)
+        self.record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = self.record.with_suffix(".new")
         temporary.write_text(json.dumps(recorded), encoding="utf-8")
         temporary.replace(self.record)
@@ -71,6 +71,13 @@ class Settings:
 def route_loopback(bridge: str) -> None:
     """Let what the host sends from 127.0.0.1 to a published port out to the bridge; it goes with the bridge."""
     _write(f"ipv4/conf/{bridge}/route_localnet", "1")
+
+
+def without_advice(link: str) -> None:
+    """Take no routes from what containers may say on this link (router advertisements, redirects)."""
+    for version, names in ((4, ("accept_redirects",)), (6, ("accept_ra", "accept_redirects"))):
+        for name in names if _SYSCTL.joinpath(f"ipv{version}").is_dir() else ():
+            _write(f"ipv{version}/conf/{link}/{name}", "0")
 
 
 def without_ipv6(bridge: str) -> None:

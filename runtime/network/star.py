@@ -65,6 +65,7 @@ def _bridge(socket: NetlinkSocket, network: Network, number: int) -> int:
 
 
 def _quieten(network: Network, name: str) -> None:
+    settings.without_advice(name)
     if network.subnet(6) is None:
         settings.without_ipv6(name)
 

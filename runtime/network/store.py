@@ -38,7 +38,9 @@ class Store:
     @contextmanager
     def lock(self, patience_s: float = _PATIENCE_S) -> Iterator[None]:
         """Hold the store alone; raises `StoreBusy` when somebody else does for too long."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        if not self.root.is_dir():
+            self.root.mkdir(parents=True, exist_ok=True)
+            self.root.chmod(0o755)  # whatever the mask: resolvers read it as nobody, by a descriptor
         descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             _wait_for(descriptor, self.root, patience_s)
@@ -64,7 +66,9 @@ class Store:
 
     def write_network(self, network: Network) -> None:
         """Add it or replace it."""
-        self.leases_directory(network.name).mkdir(mode=0o755, parents=True, exist_ok=True)
+        leases = self.leases_directory(network.name)
+        leases.mkdir(parents=True, exist_ok=True)
+        leases.chmod(0o755)
         _write(self.root / f"{network.name}.json", network.to_json(), durable=True)
 
     def erase_network(self, network: Network) -> None:
@@ -151,6 +155,7 @@ def _write(path: Path, document: dict[str, Any], *, durable: bool) -> None:
     temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
+        os.fchmod(descriptor, 0o644)
         os.write(descriptor, json.dumps(document).encode())
         if durable:
             os.fsync(descriptor)

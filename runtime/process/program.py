@@ -30,9 +30,9 @@ def purpose(name: str) -> str:
     return f'exec: "{name}"'
 
 
-def plan_lookup(args: tuple[str, ...], env: tuple[str, ...]) -> tuple[Call, ...]:
+def plan_lookup(args: tuple[str, ...], env: tuple[str, ...], cwd: str) -> tuple[Call, ...]:
     """Fail unless one of the candidates can be executed: so that ``create`` can tell, before anybody waits."""
-    places = candidates(args[0], env)
+    places = tuple(os.path.join(os.fsencode(cwd), place) for place in candidates(args[0], env))
     return tuple(
         Call(purpose(args[0]), "faccessat2", (c.AT_FDCWD, place, _X_OK, c.AT_EACCESS),
              _MISSING if index + 1 < len(places) else (), leave_out=len(places) - index - 1)

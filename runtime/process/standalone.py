@@ -56,14 +56,20 @@ def prepare(calls: tuple[Call, ...], status_fd: int) -> Prepared:
 
 
 def bear(
-    prepared: Prepared, flags: int, cgroup_fd: int | None = None, delivery: Delivery | None = None
+    prepared: Prepared,
+    flags: int,
+    cgroup_fd: int | None = None,
+    delivery: Delivery | None = None,
+    *,
+    name: bytes = b"tare-init",
 ) -> tuple[int, int]:
     """A new process with these clone flags that makes the calls: its pid, and a pidfd.
 
     ``cgroup_fd`` is a version 2 group to be born in. With CLONE_PARENT it is a child of our parent. ``delivery`` is the
-    one that is among the calls: then the process is the one that was born by it, unless it came to nothing.
+    one that is among the calls: then the process is the one that was born by it, unless it came to nothing. ``name`` is
+    all of its command line.
     """
-    pid, pidfd = _bear(prepared, flags, cgroup_fd)
+    pid, pidfd = _bear(prepared, flags, cgroup_fd, name)
     born = None if delivery is None else delivered(delivery, pidfd)
     if born is None:
         return pid, pidfd
@@ -73,7 +79,7 @@ def bear(
     return born, os.pidfd_open(born)
 
 
-def _bear(prepared: Prepared, flags: int, cgroup_fd: int | None) -> tuple[int, int]:
+def _bear(prepared: Prepared, flags: int, cgroup_fd: int | None, name: bytes) -> tuple[int, int]:
     pidfd = ctypes.c_int(-1)
     args = syscalls.CloneArgs(
         flags=flags | constants.CLONE_PIDFD | (constants.CLONE_INTO_CGROUP if cgroup_fd is not None else 0),
@@ -82,24 +88,22 @@ def _bear(prepared: Prepared, flags: int, cgroup_fd: int | None) -> tuple[int, i
         cgroup=cgroup_fd or 0,
     )
     if elf.is_supported():
-        pid = _execute(elf.static_elf(prepared.assembly), args)
+        pid = _execute(elf.static_elf(prepared.assembly), args, name)
     else:
         pid = interpreter.fork(prepared.assembly, args, elf.DATA_BASE)
     return pid, pidfd.value
 
 
-def _execute(program: bytes, args: syscalls.CloneArgs) -> int:
+def _execute(program: bytes, args: syscalls.CloneArgs, name: bytes) -> int:
     """Clone a child that does nothing but execute the program."""
     fd = elf.sealed_file("tare-init", program)
     try:
         args.flags |= constants.CLONE_VM | constants.CLONE_VFORK | constants.CLONE_CLEAR_SIGHAND
         cloned = Call("clone", "clone", (Memory(bytes(args)), ctypes.sizeof(args), EntryOf(EXIT[0])), leave_out=1)
-        args.flags |= constants.CLONE_VM | constants.CLONE_VFORK | constants.CLONE_CLEAR_SIGHAND
-        cloned = Call("clone", "clone", (Memory(bytes(args)), ctypes.sizeof(args), EntryOf(EXIT[0])), leave_out=1)
         begin = interpreter.Program((
             cloned,
             Call("execute the container's init", "execveat",
-                 (fd, b"", Vector((b"tare-init",)), Vector(()), constants.AT_EMPTY_PATH)),
+                 (fd, b"", Vector((name,)), Vector(()), constants.AT_EMPTY_PATH)),
             Call("return", "return"),
         ))  # fmt: skip
         begin.execute()

@@ -28,13 +28,17 @@ _COVERABLE = frozenset({
 
 @value
 class PlannedMount:
-    """A mount of the file; ``tree_fd`` is a mount that is ready and only has to be attached, as that of a bind."""
+    """A mount of the file; ``tree_fd`` is a mount that is ready and only has to be attached, as that of a bind.
+
+    ``path`` is where its destination leads, where a symlink of the image on the way leads to what is not there yet.
+    """
 
     where: str
     mount: Mount
     options: MountOptions
     tree_fd: int | None = None
     directory: bool = True
+    path: str | None = None
 
     @property
     def what(self) -> str:
@@ -57,7 +61,8 @@ def plan_mount(root: Argument, planned: PlannedMount) -> tuple[Call, ...]:
     if planned.options.remount:
         return _remount(root, planned)
     strict = planned.mount.type in _PURE
-    target = make_inside(planned.what, root, planned.mount.destination, directory=planned.directory, strict=strict)
+    path = planned.path or planned.mount.destination
+    target = make_inside(planned.what, root, path, directory=planned.directory, strict=strict)
     harmless = strict or parts_of(planned.mount.destination) in _COVERABLE
     guard = () if harmless else not_in_proc(planned.what, target[-1])
     made, mount = _made(planned)

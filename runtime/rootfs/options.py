@@ -25,9 +25,11 @@ _ATTRIBUTES = {
 _PROPAGATIONS = {
     "shared": c.MS_SHARED, "private": c.MS_PRIVATE, "slave": c.MS_SLAVE, "unbindable": c.MS_UNBINDABLE,
 }  # fmt: skip
-# What mount(2) has as flags and every filesystem takes as a word; the second column says that nothing is to be said.
-_SUPERBLOCK = {"sync": "sync", "async": "", "dirsync": "dirsync", "mand": "mand", "nomand": "", "lazytime": "lazytime",
-               "nolazytime": "", "iversion": "iversion", "noiversion": "", "silent": "", "loud": ""}  # fmt: skip
+# What mount(2) has as flags and every filesystem takes as a word (vfs_parse_sb_flag() of fs/fs_context.c), and what
+# takes such a word back. For others there is no word: filesystems that count versions of inodes always do.
+_SUPERBLOCK = ("sync", "dirsync", "mand", "lazytime")
+_OPPOSITES = {"async": "sync", "nomand": "mand", "nolazytime": "lazytime"}
+_OF_NO_EFFECT = ("iversion", "noiversion", "silent", "loud")
 _ALONE = {"bind": "bind", "rbind": "rbind", "remount": "remount", "tmpcopyup": "tmpcopyup", "idmap": "idmap",
           "ridmap": "ridmap"}  # fmt: skip
 
@@ -73,8 +75,10 @@ def parse_options(options: tuple[str, ...]) -> MountOptions:
             recursive = recursive.with_option(option[1:])
         elif propagation_flag(option):
             propagation.append(propagation_flag(option))
-        elif option not in _ALONE:
-            data.extend(filter(None, (_SUPERBLOCK.get(option, option),)))
+        elif option in _OPPOSITES:
+            data = [word for word in data if word != _OPPOSITES[option]]
+        elif option not in _ALONE and option not in _OF_NO_EFFECT:
+            data.append(option)
     return MountOptions(
         attributes=attributes,
         recursive=recursive,
@@ -100,4 +104,4 @@ def propagation_flag(option: str) -> int:
 def known_options() -> frozenset[str]:
     """Every word that is not simply handed to the filesystem."""
     recursive = {f"r{option}" for option in (*_ATTRIBUTES, *_PROPAGATIONS) if option != "defaults"}
-    return frozenset({*_ATTRIBUTES, *_PROPAGATIONS, *_SUPERBLOCK, *_ALONE, *recursive})
+    return frozenset({*_ATTRIBUTES, *_PROPAGATIONS, *_SUPERBLOCK, *_OPPOSITES, *_OF_NO_EFFECT, *_ALONE, *recursive})

@@ -11,10 +11,9 @@ from runtime.values import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from runtime.linux.seccomp import Seccomp
     from runtime.spec.namespaces import IdMapping, Namespace, NetDevice, TimeOffset
+    from runtime.spec.rdt import IntelRdt
 
 _PROPAGATIONS = tuple(prefix + kind for prefix in ("", "r") for kind in ("private", "shared", "slave", "unbindable"))
 MEMORY_MODES = (
@@ -57,7 +56,7 @@ class MemoryPolicy:
 
 @value
 class Linux:
-    """The Linux part; ``intel_rdt`` is the object of the file, read by whoever applies it."""
+    """The Linux part."""
 
     namespaces: tuple[Namespace, ...] = ()
     uid_mappings: tuple[IdMapping, ...] = ()
@@ -74,7 +73,7 @@ class Linux:
     readonly_paths: tuple[str, ...] = ()
     mount_label: str | None = None
     personality: Personality | None = None
-    intel_rdt: dict[str, Any] | None = None
+    intel_rdt: IntelRdt | None = None
     memory_policy: MemoryPolicy | None = None
 
     def namespace(self, kind: str) -> Namespace | None:
@@ -104,9 +103,19 @@ def parse_linux(value: object, path: str = "linux") -> Linux:
         readonly_paths=reader.absolute_paths("readonlyPaths"),
         mount_label=reader.string("mountLabel"),
         personality=_personality(reader.child("personality")),
-        intel_rdt=reader.raw_object("intelRdt"),
+        intel_rdt=_intel_rdt(reader),
         memory_policy=_memory_policy(reader.child("memoryPolicy")),
     )
+
+
+def _intel_rdt(reader: Reader) -> IntelRdt | None:
+    """Few have it, and nobody else is to wait for its module to be loaded."""
+    content = reader.raw_object("intelRdt")
+    if content is None:
+        return None
+    from runtime.spec.rdt import parse_rdt
+
+    return parse_rdt(content, reader.at("intelRdt"))
 
 
 def _device(reader: Reader) -> Device:

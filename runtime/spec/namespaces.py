@@ -117,19 +117,19 @@ def parse_time_offsets(linux: Reader, namespaces: Mapping[str, Namespace]) -> tu
 
 
 def parse_net_devices(linux: Reader, namespaces: Mapping[str, Namespace]) -> tuple[NetDevice, ...]:
-    """Devices keep their name unless they are given another; no two may have the same."""
-    devices: dict[str, NetDevice] = {}
+    """Devices keep their name unless they are given another; no two may have the same, but for one with a ``%d``."""
+    devices: list[NetDevice] = []
     for host_name, entry in linux.named_objects("netDevices"):
         name = entry.string("name") or host_name
         for link in (host_name, name):
             if not _is_link_name(link):
                 raise linux.error("netDevices", f"{show(link)} is no name of a network device")
-        if name in devices:
+        if "%d" not in name and any(name == other.name for other in devices):
             raise linux.error("netDevices", f"two devices are to be {show(name)}")
-        devices[name] = NetDevice(host_name, name)
+        devices.append(NetDevice(host_name, name))
     if devices and "network" not in namespaces:
         raise linux.error("netDevices", "needs a network namespace in linux.namespaces")
-    return tuple(devices.values())
+    return tuple(devices)
 
 
 def _is_link_name(name: str) -> bool:

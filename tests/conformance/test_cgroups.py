@@ -122,9 +122,9 @@ def test_pids_are_limited(box: Bundle) -> None:
 
 @VERSION_1
 def test_a_limit_of_no_pids_is_one(box: Bundle) -> None:
-    name = box.create("sleep", "1000")
-    box.ask("update", "--resources", "-", name, input=json.dumps({"pids": {"limit": 0}}))
-    assert setting(box, name, "pids.max") == "0"
+    name = limited(box, pids={"limit": 0})
+    # Either lets nobody fork, and a first process may have to be born there (clone(2), CLONE_INTO_CGROUP).
+    assert setting(box, name, "pids.max") in {"0", "1"}
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,8 @@ def test_the_same_path_is_the_same_place(box: Bundle, path: str) -> None:
     places = []
     for _ in range(2):
         name = box.started()
-        places.append(Path(f"/proc/{box.pid(name)}/cgroup").read_text())
+        lines = Path(f"/proc/{box.pid(name)}/cgroup").read_text().splitlines()
+        places.append("\n".join(line for line in lines if "name=" not in line))
         box.ask("delete", "--force", name)
     assert places[0] == places[1]
     assert MARK in places[0]

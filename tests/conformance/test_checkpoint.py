@@ -46,7 +46,9 @@ def test_without_criu_a_restore_is_a_clear_error(box: Bundle, ground: Path) -> N
     box.write()
     name = box.new_id()
     environment = {**os.environ, "PATH": str(ground / "bin")}
-    done = box.call("restore", "--image-path", str(ground / "image"), "--bundle", str(box.directory), name, env=environment)
+    done = box.call(
+        "restore", "--image-path", str(ground / "image"), "--bundle", str(box.directory), name, env=environment
+    )
     assert done.returncode != 0
     assert "criu" in done.stderr.lower()
     assert box.status(name) == "gone"

@@ -1,14 +1,17 @@
-"""Device nodes and which of them may be opened (config-linux.md, "Devices", "Allowed Device list"; runtime-linux.md)."""
+"""Device nodes, and which of them may be opened (config-linux.md, "Devices" and "Allowed Device list")."""
 
 from __future__ import annotations
 
 import os
 import stat
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.conformance.test_namespaces import mapped
-from tests.support.bundle import Bundle
+
+if TYPE_CHECKING:
+    from tests.support.bundle import Bundle
 
 DEFAULTS = {"null": "1:3", "zero": "1:5", "full": "1:7", "random": "1:8", "urandom": "1:9", "tty": "5:0"}
 FUSE = {"type": "c", "major": 10, "minor": 229}
@@ -31,8 +34,8 @@ def test_a_default_device_is_there(box: Bundle, name: str) -> None:
 
 
 def test_the_default_devices_can_be_used(box: Bundle) -> None:
-    script = "echo x > /dev/null; head -c 2 /dev/zero | wc -c; head -c 2 /dev/urandom | wc -c; echo x > /dev/full || echo full"
-    assert box.says(script).split()[:3] == ["2", "2", "full"]
+    script = "head -c 2 /dev/zero | wc -c; head -c 2 /dev/urandom | wc -c; echo x > /dev/full || echo full"
+    assert box.says(f"echo x > /dev/null; {script}").split()[:3] == ["2", "2", "full"]
 
 
 def test_the_default_devices_can_be_used_by_everybody(box: Bundle) -> None:
@@ -64,7 +67,9 @@ def test_a_device_is_made_wherever_it_is_wanted(box: Bundle, path: str) -> None:
     assert box.says(f"stat -c '%F %t %T %a %u %g' {path}") == "character special file a e5 640 12 34"
 
 
-@pytest.mark.parametrize(("kind", "shown"), [("c", stat.S_IFCHR), ("u", stat.S_IFCHR), ("b", stat.S_IFBLK), ("p", stat.S_IFIFO)])
+@pytest.mark.parametrize(
+    ("kind", "shown"), [("c", stat.S_IFCHR), ("u", stat.S_IFCHR), ("b", stat.S_IFBLK), ("p", stat.S_IFIFO)]
+)
 def test_every_type_of_device_can_be_made(box: Bundle, kind: str, shown: int) -> None:
     box.linux["devices"] = [{"path": "/dev/mine", "type": kind} | ({} if kind == "p" else {"major": 7, "minor": 200})]
     mode = int(box.says("stat -c %f /dev/mine"), 16)
@@ -91,6 +96,13 @@ def test_another_device_at_the_place_is_an_error(box: Bundle) -> None:
     (box.rootfs / "opt").mkdir()
     os.mknod(box.rootfs / "opt/mine", stat.S_IFCHR | 0o600, os.makedev(1, 3))
     node(box, "/opt/mine")
+    assert box.try_create()[1] != 0
+
+
+def test_a_device_at_the_place_of_a_fifo_is_an_error(box: Bundle) -> None:
+    (box.rootfs / "opt").mkdir()
+    os.mknod(box.rootfs / "opt/mine", stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    box.linux["devices"] = [{"path": "/opt/mine", "type": "p"}]
     assert box.try_create()[1] != 0
 
 
@@ -172,7 +184,9 @@ def test_all_may_be_allowed_but_one(box: Bundle) -> None:
 @pytest.mark.needs("a devices cgroup")
 def test_the_default_devices_are_allowed_whatever_is_denied(box: Bundle) -> None:
     allow(box, DENY_ALL)
-    script = "for d in null zero full random urandom; do (exec 3<>/dev/$d) || echo no; done; (exec 3<>/dev/ptmx) || echo no"
+    script = (
+        "for d in null zero full random urandom; do (exec 3<>/dev/$d) || echo no; done; (exec 3<>/dev/ptmx) || echo no"
+    )
     assert box.says(script) == ""
 
 

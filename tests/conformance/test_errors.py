@@ -28,10 +28,7 @@ def put(config: Any, path: str, value: object) -> None:
     *way, last = path.replace("[", ".[").split(".")
     for step, following in zip(way, [*way[1:], last], strict=False):
         empty: Any = [] if following.startswith("[") else {}
-        if step.startswith("["):
-            config = _item(config, step, empty)
-        else:
-            config = config.setdefault(step, empty)
+        config = _item(config, step, empty) if step.startswith("[") else config.setdefault(step, empty)
     if last.startswith("["):
         _item(config, last, value)
     elif value is _GONE:
@@ -87,7 +84,8 @@ VALUES: list[tuple[str, Any] | tuple[str, Any, str]] = [
     ("hooks.poststop[0]", {**HOOK, "timeout": -1}, "hooks.poststop[0].timeout"),
     ("hooks.poststop[0]", {**HOOK, "args": "x"}, "hooks.poststop[0].args"),
     ("hooks.startContainer[0]", {**HOOK, "env": ["x"]}, "hooks.startContainer[0].env[0]"),
-    ("linux", []), ("linux.namespaces", {}), ("linux.namespaces[0].type", "nonsense"), ("linux.namespaces[0].type", _GONE),
+    ("linux", []), ("linux.namespaces", {}), ("linux.namespaces[0].type", "nonsense"),
+    ("linux.namespaces[0].type", _GONE),
     ("linux.namespaces[1].type", "pid"), ("linux.namespaces[2].path", "relative"), ("linux.namespaces[0].type", "net"),
     ("linux.uidMappings", [MAPPING]), ("linux.timeOffsets", {"monotonic": {"secs": 1}}),
     ("linux.devices[0]", {**DEVICE, "type": "x"}, "linux.devices[0].type"),
@@ -110,7 +108,8 @@ VALUES: list[tuple[str, Any] | tuple[str, Any, str]] = [
     ("linux.resources.devices[0]", {"access": "rwm"}, "linux.resources.devices[0].allow"),
     ("linux.resources.devices[0]", {"allow": False, "access": "x"}, "linux.resources.devices[0].access"),
     ("linux.resources.devices[0]", {"allow": False, "type": "x"}, "linux.resources.devices[0].type"),
-    ("linux.resources.blockIO", {"weightDevice": [{"major": 1, "minor": 1}]}, "linux.resources.blockIO.weightDevice[0].weight"),
+    ("linux.resources.blockIO", {"weightDevice": [{"major": 1, "minor": 1}]},
+     "linux.resources.blockIO.weightDevice[0].weight"),
     ("linux.resources.blockIO", {"throttleReadBpsDevice": [{"major": 1}]},
      "linux.resources.blockIO.throttleReadBpsDevice[0].minor"),
     ("linux.resources.hugepageLimits[0]", {"pageSize": "2m", "limit": 1}, "linux.resources.hugepageLimits[0].pageSize"),
@@ -125,7 +124,8 @@ VALUES: list[tuple[str, Any] | tuple[str, Any, str]] = [
     ("linux.memoryPolicy", {"mode": "MPOL_BIND"}, "linux.memoryPolicy.nodes"),
     ("linux.memoryPolicy", {"mode": "MPOL_LOCAL", "nodes": "0"}, "linux.memoryPolicy.nodes"),
     ("linux.memoryPolicy", {"mode": "MPOL_BIND", "nodes": "0", "flags": ["X"]}, "linux.memoryPolicy.flags[0]"),
-    ("linux.intelRdt", {"closID": "x", "schemata": ["L3:0=f"]}), ("linux.intelRdt", {"memBwSchema": "x"}, "linux.intelRdt"),
+    ("linux.intelRdt", {"closID": "x", "schemata": ["L3:0=f"]}),
+    ("linux.intelRdt", {"memBwSchema": "x"}, "linux.intelRdt"),
     ("linux.intelRdt", []),
     ("linux.seccomp", []), ("linux.seccomp", {}, "linux.seccomp.defaultAction"),
     ("linux.seccomp", {"defaultAction": "X"}, "linux.seccomp.defaultAction"),
@@ -204,7 +204,20 @@ def test_what_is_impossible_is_an_error_that_names_its_path(box: Bundle, case: A
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "null", "[]", '"x"', "5", "{} {}", "\ufeff{}", '{"ociVersion": NaN}', "[" * 20000, b"\xff\xfe", b"\x80{}"],
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        '"x"',
+        "5",
+        "{} {}",
+        "\ufeff{}",
+        '{"ociVersion": NaN}',
+        "[" * 20000,
+        b"\xff\xfe",
+        b"\x80{}",
+    ],
     ids=lambda text: repr(text[:9]),
 )
 def test_a_file_that_is_no_object_of_json_is_an_error(box: Bundle, text: str | bytes) -> None:
@@ -226,7 +239,9 @@ def test_a_name_that_is_given_twice_is_an_error(box: Bundle) -> None:
     text = (box.directory / "config.json").read_text()
     (box.directory / "config.json").write_text('{"hostname": "first", ' + text[1:])
     name = box.new_id()
-    done = box.call("create", "--bundle", str(box.directory), name, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    done = box.call(
+        "create", "--bundle", str(box.directory), name, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     assert done.returncode != 0
     assert box.status(name) == "gone"
 

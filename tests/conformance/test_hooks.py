@@ -1,4 +1,4 @@
-"""Hooks: when, where, with what, and what their failure does (config.md, "POSIX-platform Hooks"; runtime.md, "Lifecycle")."""
+"""Hooks: when, where, with what, and what their failure does (config.md, "POSIX-platform Hooks"; runtime.md)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.bundle import Bundle, Json
 from tests.support.leftovers import cgroups
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.bundle import Bundle, Json
 
 CREATING = ("prestart", "createRuntime", "createContainer")
 PID = r"""pid=$(sed 's/.*"pid": *\([0-9]*\).*/\1/')"""
@@ -23,11 +24,16 @@ IN_RUNTIME = ("prestart", "createRuntime", "poststart", "poststop")
 
 
 def put(box: Bundle, moment: str, script: str, **more: object) -> Path:
-    """Append a hook that runs a shell script with ``$log`` as a file to write to; gives that file's place on the host."""
+    """Append a hook, a shell script that has a file ``$log`` to write to; gives that file's place on the host."""
     inside = moment == "startContainer"
     log = (box.rootfs if inside else box.directory) / f"{moment}.log"
     seen = f"/{moment}.log" if inside else str(log)
-    hook: Json = {"path": "/bin/sh", "args": ["sh", "-c", f"log={seen}; {script}"], "env": ["PATH=/usr/bin:/bin"], **more}
+    hook: Json = {
+        "path": "/bin/sh",
+        "args": ["sh", "-c", f"log={seen}; {script}"],
+        "env": ["PATH=/usr/bin:/bin"],
+        **more,
+    }
     box.config.setdefault("hooks", {}).setdefault(moment, []).append(hook)
     return log
 
@@ -153,7 +159,15 @@ def test_a_hook_has_no_environment_but_its_own(box: Bundle) -> None:
     log = put(box, "createRuntime", "cat /proc/self/environ > $log", env=["ONLY=this", "PATH=/usr/bin:/bin"])
     box.write()
     name = box.new_id()
-    box.call("create", "--bundle", str(box.directory), name, env={**os.environ, "SECRET": "of the engine"}, stdout=-3, stderr=-3)
+    box.call(
+        "create",
+        "--bundle",
+        str(box.directory),
+        name,
+        env={**os.environ, "SECRET": "of the engine"},
+        stdout=-3,
+        stderr=-3,
+    )
     assert "SECRET" not in log.read_text()
 
 

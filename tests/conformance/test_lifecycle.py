@@ -94,7 +94,8 @@ def test_every_operation_wants_an_id(box: Bundle, operation: str) -> None:
 
 @pytest.mark.parametrize(
     "argv",
-    [("state",), ("start",), ("kill",), ("delete",), ("pause",), ("resume",), ("exec", "true"), ("ps",), ("events", "--stats"),
+    [("state",), ("start",), ("kill",), ("delete",), ("pause",), ("resume",), ("exec", "true"), ("ps",),
+     ("events", "--stats"),
      ("update", "--pids-limit", "5")],
     ids=lambda argv: argv[0],
 )  # fmt: skip

@@ -242,7 +242,10 @@ def test_a_tmpfs_can_have_a_copy_of_what_it_covers(box: Bundle) -> None:
     (box.rootfs / "data/link").symlink_to("deep/file")
     os.chown(box.rootfs / "data/deep", 12, 34)
     box.mount("/data", "tmpcopyup")
-    assert box.says("cat /data/link; stat -c ' %u:%g %t' /data/deep; echo more > /data/deep/file").split()[:2] == ["copied", "12:34"]
+    assert box.says("cat /data/link; stat -c ' %u:%g %t' /data/deep; echo more > /data/deep/file").split()[:2] == [
+        "copied",
+        "12:34",
+    ]
     assert (box.rootfs / "data/deep/file").read_text() == "copied"
 
 
@@ -330,6 +333,7 @@ def test_users_and_groups_of_a_mount_can_be_mapped_unlike(box: Bundle, tree: Pat
 
 def test_an_id_mapped_mount_makes_a_mapped_root_the_owner(box: Bundle, tree: Path) -> None:
     mapped(box)
+    (box.rootfs / "data").mkdir()
     id_mapped(box, tree, "bind", "idmap", uidMappings=MAPPING, gidMappings=MAPPING)
     assert box.says("stat -c %u:%g /data/file; echo new > /data/new; stat -c %u /data/new").split() == ["0:0", "0"]
     assert (tree / "new").stat().st_uid == 0
@@ -337,6 +341,7 @@ def test_an_id_mapped_mount_makes_a_mapped_root_the_owner(box: Bundle, tree: Pat
 
 def test_an_id_mapping_without_mappings_is_that_of_the_user_namespace(box: Bundle, tree: Path) -> None:
     mapped(box)
+    (box.rootfs / "data").mkdir()
     id_mapped(box, tree, "bind", "idmap")
     assert box.says("stat -c %u:%g /data/file") == "0:0"
 
@@ -358,7 +363,9 @@ def test_mappings_of_users_and_groups_come_together(box: Bundle, tree: Path, onl
 def test_the_control_groups_can_be_mounted(box: Bundle) -> None:
     box.mount("/sys/fs/cgroup", "nosuid", "noexec", "nodev", "ro", kind="cgroup", source="cgroup")
     box.namespace("cgroup")
-    said = box.says("ls /sys/fs/cgroup; ls /sys/fs/cgroup/*/cgroup.procs /sys/fs/cgroup/cgroup.procs; echo x > /sys/fs/cgroup/new; true")
+    said = box.says(
+        "cd /sys/fs/cgroup; ls . */cgroup.procs cgroup.procs; echo x > new; true"
+    )
     assert "cgroup.procs" in said
     assert "new" not in said
 

@@ -36,11 +36,11 @@ def mapped(box: Bundle, mapping: list[dict[str, int]] | None = None) -> None:
 
 
 @contextlib.contextmanager
-def holder(kind: str) -> Iterator[int]:
-    """A process in a new namespace of a kind, alone in it but for its children."""
-    options = [FLAGS[kind]]
+def holder(kind: str, *options: str) -> Iterator[int]:
+    """A process in a new namespace of a kind, alone in it but for its children; ``options`` are unshare(1)'s."""
+    options = (FLAGS[kind], *options)
     if kind in {"pid", "time"}:
-        options += ["--fork", "--kill-child"]
+        options += ("--fork", "--kill-child")
     process = subprocess.Popen(("unshare", *options, "sleep", "1000"), stdin=subprocess.DEVNULL)
     try:
         pid = wait_until(lambda: _inside(process.pid, kind, forks="--fork" in options))
@@ -202,9 +202,8 @@ def test_a_mapped_root_is_root_inside_and_owns_nothing_outside(box: Bundle, grou
 
 def test_a_user_namespace_has_its_devices_and_mounts(box: Bundle) -> None:
     mapped(box)
-    assert box.says("echo x > /dev/null && head -c 3 /dev/zero | wc -c && ls -d /dev/pts/ptmx /proc/1 && id -g").split() == [
-        "3", "/dev/pts/ptmx", "/proc/1", "0",
-    ]  # fmt: skip
+    said = box.says("echo x > /dev/null && head -c 3 /dev/zero | wc -c && ls -d /dev/pts/ptmx /proc/1 && id -g")
+    assert said.split() == ["3", "/dev/pts/ptmx", "/proc/1", "0"]
 
 
 def test_ids_of_users_in_a_user_namespace_are_the_containers(box: Bundle) -> None:

@@ -6,13 +6,22 @@ import ctypes
 import os
 import resource
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.conformance.terminal import Console
-from tests.support.bundle import Bundle
 
-SETS = {"bounding": "CapBnd", "effective": "CapEff", "inheritable": "CapInh", "permitted": "CapPrm", "ambient": "CapAmb"}
+if TYPE_CHECKING:
+    from tests.support.bundle import Bundle
+
+SETS = {
+    "bounding": "CapBnd",
+    "effective": "CapEff",
+    "inheritable": "CapInh",
+    "permitted": "CapPrm",
+    "ambient": "CapAmb",
+}
 BITS = {"CAP_CHOWN": 0, "CAP_KILL": 5, "CAP_NET_BIND_SERVICE": 10, "CAP_AUDIT_WRITE": 29}
 LIMITS = {
     "RLIMIT_AS": "Max address space", "RLIMIT_CORE": "Max core file size", "RLIMIT_CPU": "Max cpu time",
@@ -66,7 +75,9 @@ def test_something_has_to_be_executed(box: Bundle, args: list[str] | None) -> No
 
 def test_the_environment_is_that_of_the_file(box: Bundle) -> None:
     box.process["env"] = ["PATH=/bin", "A=1", "B=two words", "EMPTY=", "C=a=b"]
-    lines = box.says("cat /proc/self/environ | tr '\\0' '\\n'", env={**os.environ, "SECRET": "of the engine"}).splitlines()
+    lines = box.says(
+        "cat /proc/self/environ | tr '\\0' '\\n'", env={**os.environ, "SECRET": "of the engine"}
+    ).splitlines()
     assert set(lines) >= {"PATH=/bin", "A=1", "B=two words", "EMPTY=", "C=a=b"}
     assert not any(line.startswith("SECRET") for line in lines)
 
@@ -259,7 +270,11 @@ def test_a_scheduler_that_the_kernel_refuses_is_an_error(box: Bundle) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "priority", "shown"),
-    [("IOPRIO_CLASS_BE", 6, "best-effort: prio 6"), ("IOPRIO_CLASS_IDLE", 7, "idle"), ("IOPRIO_CLASS_RT", 0, "realtime: prio 0")],
+    [
+        ("IOPRIO_CLASS_BE", 6, "best-effort: prio 6"),
+        ("IOPRIO_CLASS_IDLE", 7, "idle"),
+        ("IOPRIO_CLASS_RT", 0, "realtime: prio 0"),
+    ],
 )
 def test_the_priority_of_input_and_output_is_that_of_the_file(
     box: Bundle, kind: str, priority: int, shown: str
@@ -275,7 +290,9 @@ def test_the_cpu_affinity_is_for_exec_alone(box: Bundle) -> None:
     assert box.execute(name, "grep Cpus_allowed_list /proc/self/status").split()[1] == "1"
 
 
-@pytest.mark.parametrize(("domain", "machine"), [("LINUX32", {"i686", "i386", "armv8l"}), ("LINUX", {os.uname().machine})])
+@pytest.mark.parametrize(
+    ("domain", "machine"), [("LINUX32", {"i686", "i386", "armv8l"}), ("LINUX", {os.uname().machine})]
+)
 def test_the_personality_is_that_of_the_file(box: Bundle, domain: str, machine: set[str]) -> None:
     box.linux["personality"] = {"domain": domain}
     assert box.says("uname -m") in machine
@@ -300,7 +317,9 @@ def test_the_memory_policy_is_that_of_the_file(box: Bundle, policy: dict[str, ob
     assert box.says("grep stack /proc/self/numa_maps").split()[1] == shown
 
 
-@pytest.mark.parametrize(("name", "value"), [("apparmorProfile", "no-such-profile"), ("selinuxLabel", "u:r:no_such_t:s0")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("apparmorProfile", "no-such-profile"), ("selinuxLabel", "u:r:no_such_t:s0")]
+)
 def test_a_label_that_cannot_be_applied_is_an_error(box: Bundle, name: str, value: str) -> None:
     box.process[name] = value
     assert box.run("true").returncode != 0
@@ -348,7 +367,9 @@ def test_a_terminal_has_its_size(box: Bundle) -> None:
 def test_a_terminal_is_the_console(box: Bundle) -> None:
     box.process["terminal"] = True
     with Console(box.directory) as console:
-        box.started("sh", "-c", "test -c /dev/console && echo written > /dev/console; echo done", options=console.options)
+        box.started(
+            "sh", "-c", "test -c /dev/console && echo written > /dev/console; echo done", options=console.options
+        )
         assert "written" in console.read_until("done")
 
 

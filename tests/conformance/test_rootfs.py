@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conformance.test_mounts import Seen, one
+from tests.conformance.test_namespaces import holder
 from tests.support.bundle import Bundle, make_rootfs
 from tests.support.leftovers import mountinfo
 
@@ -83,7 +84,10 @@ def test_a_masked_directory_is_empty_and_read_only(box: Bundle) -> None:
 
 
 def test_masked_paths_of_proc_cannot_be_read(box: Bundle) -> None:
-    assert box.says("for f in kcore keys timer_list; do cat /proc/$f 2>/dev/null | head -c 1 | wc -c; done").split() == ["0"] * 3
+    assert (
+        box.says("for f in kcore keys timer_list; do cat /proc/$f 2>/dev/null | head -c 1 | wc -c; done").split()
+        == ["0"] * 3
+    )
 
 
 def test_a_masked_path_that_does_not_exist_is_none(box: Bundle) -> None:
@@ -129,7 +133,8 @@ def shared_ground(box: Bundle) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(
-    ("propagation", "tags"), [("shared", ["shared"]), ("slave", ["master"]), ("private", []), ("unbindable", ["unbindable"])]
+    ("propagation", "tags"),
+    [("shared", ["shared"]), ("slave", ["master"]), ("private", []), ("unbindable", ["unbindable"])],
 )
 def test_the_root_has_its_propagation(box: Bundle, shared_ground: Path, propagation: str, tags: list[str]) -> None:
     assert (shared_ground / "config.json").parent == box.directory
@@ -163,9 +168,26 @@ def test_what_is_mounted_in_the_container_stays_there(
     name = box.create("sh", "-c", "mount -t tmpfs inner /inner && touch /tmp/done; sleep 1000")
     box.ask("start", name)
     after = [line for line in mountinfo() if line not in before]
-    assert [line for line in after if str(shared_ground) in line and not propagation == "shared"] == []
+    assert [line for line in after if str(shared_ground) in line and propagation != "shared"] == []
 
 
 def test_a_propagation_that_does_not_exist_is_an_error(box: Bundle) -> None:
     box.linux["rootfsPropagation"] = "nonsense"
     assert box.try_create()[1] != 0
+
+
+@pytest.mark.parametrize("propagation", [None, "shared", "rshared", "slave", "rslave", "private", "unbindable"])
+@pytest.mark.parametrize("options", [(), ("--no-pivot",)])
+def test_the_mounts_of_a_host_that_shares_them_are_left_alone(
+    box: Bundle, propagation: str | None, options: tuple[str, ...]
+) -> None:
+    """As systemd has it: what is taken off in the container must not be taken off there."""
+    if propagation is not None:
+        box.linux["rootfsPropagation"] = propagation
+    with holder("mount", "--propagation", "shared") as pid:
+        # Others may make and end mounts of theirs below /tmp meanwhile.
+        before = [line for line in mountinfo(pid) if " /tmp/" not in line]
+        assert any("shared:" in line for line in before)
+        box.under = ("nsenter", f"--mount=/proc/{pid}/ns/mnt")
+        assert box.says("echo ran", options=options) == "ran"
+        assert [line for line in mountinfo(pid) if " /tmp/" not in line] == before

@@ -18,12 +18,13 @@ import pytest
 
 from tests.conformance.terminal import receive_descriptors
 from tests.conftest import ROOT
-from tests.support.bundle import Bundle, Json
 from tests.support.elf import interrupt_program, syscall_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.bundle import Bundle, Json
 
 _DUP, _GETPID, _GETPRIORITY = 32, 39, 140
 _I386_GETPRIORITY = 96
@@ -103,7 +104,19 @@ def test_an_error_has_its_number(box: Bundle) -> None:
 def test_the_default_action_is_for_all_other_calls(box: Bundle) -> None:
     names = tomllib.loads((ROOT / "runtime/spec/seccomp.toml").read_text())["allow"].values()
     allowed = [name for group in names for name in group.split() if name not in {"getpriority", "setpriority"}]
-    allowed += ["mount", "umount2", "setns", "unshare", "clone", "seccomp", "prctl", "capset", "ioctl", "clone3", "kill"]
+    allowed += [
+        "mount",
+        "umount2",
+        "setns",
+        "unshare",
+        "clone",
+        "seccomp",
+        "prctl",
+        "capset",
+        "ioctl",
+        "clone3",
+        "kill",
+    ]
     profile(box, {"names": allowed, "action": "SCMP_ACT_ALLOW"}, default="SCMP_ACT_ERRNO", defaultErrnoRet=REFUSED)
     assert code(box, getpriority(box)) == REFUSED
 
@@ -203,7 +216,6 @@ def test_a_user_without_rights_is_filtered_too(box: Bundle, no_new_privileges: b
         {"defaultAction": "SCMP_ACT_KILL", "defaultErrnoRet": 5, "syscalls": [rule("dup", "SCMP_ACT_ALLOW")]},
         {"defaultAction": "SCMP_ACT_ALLOW", "listenerMetadata": "x"},
         {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule("dup", "SCMP_ACT_NOTIFY")]},
-        {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule("dup", "SCMP_ACT_NOTIFY")], "listenerPath": "/no/such/sock"},
     ],
     ids=str,
 )
@@ -212,6 +224,14 @@ def test_a_profile_that_makes_no_sense_is_an_error(box: Bundle, seccomp: Json) -
     name, code = box.try_create()
     assert code != 0
     assert box.status(name) == "gone"
+
+
+def test_a_listener_that_is_not_there_is_an_error_before_the_program_runs(box: Bundle) -> None:
+    profile(box, rule("dup", "SCMP_ACT_NOTIFY"), listenerPath="/no/such/socket")
+    name, code = box.try_create("touch", "/ran")
+    assert code != 0 or box.call("start", name).returncode != 0
+    assert not (box.rootfs / "ran").exists()
+    assert box.status(name) in {"gone", "stopped"}
 
 
 class Agent:

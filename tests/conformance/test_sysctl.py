@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.conformance.test_namespaces import mapped
-from tests.support.bundle import Bundle
+
+if TYPE_CHECKING:
+    from tests.support.bundle import Bundle
 
 
 @pytest.mark.parametrize(
@@ -34,7 +37,9 @@ def test_a_parameter_is_the_containers_alone(box: Bundle, key: str, value: str, 
 
 def test_parameters_are_set_though_proc_sys_is_read_only(box: Bundle) -> None:
     box.linux["sysctl"] = {"net.ipv4.ip_forward": "1"}
-    said = box.says("cat /proc/sys/net/ipv4/ip_forward; echo 0 2>/dev/null > /proc/sys/net/ipv4/ip_forward || echo refused")
+    said = box.says(
+        "cat /proc/sys/net/ipv4/ip_forward; echo 0 2>/dev/null > /proc/sys/net/ipv4/ip_forward || echo refused"
+    )
     assert said.split()[:2] == ["1", "refused"]
 
 
@@ -44,7 +49,9 @@ def test_parameters_can_be_set_for_mapped_users(box: Bundle) -> None:
     assert box.says("cat /proc/sys/net/ipv4/ip_forward") == "1"
 
 
-@pytest.mark.parametrize("key", ["vm.swappiness", "kernel.panic", "kernel.core_pattern", "fs.file-max", "no.such.parameter"])
+@pytest.mark.parametrize(
+    "key", ["vm.swappiness", "kernel.panic", "kernel.core_pattern", "fs.file-max", "no.such.parameter"]
+)
 def test_a_parameter_of_the_host_is_an_error(box: Bundle, key: str) -> None:
     box.linux["sysctl"] = {key: "1"}
     name, code = box.try_create()
@@ -74,7 +81,9 @@ def test_a_parameter_of_a_namespace_that_is_the_hosts_is_an_error(box: Bundle, k
     assert Path("/proc/sys", key.replace(".", "/")).read_text() == host
 
 
-@pytest.mark.parametrize("key", ["net/../kernel/panic", "net.ipv4/../../kernel/panic", "net//ipv4/ip_forward/../../../vm/swappiness"])
+@pytest.mark.parametrize(
+    "key", ["net/../kernel/panic", "net.ipv4/../../kernel/panic", "net//ipv4/ip_forward/../../../vm/swappiness"]
+)
 def test_a_parameter_leads_nowhere_else(box: Bundle, key: str) -> None:
     before = {file: Path("/proc/sys", file).read_text() for file in ("kernel/panic", "vm/swappiness")}
     box.linux["sysctl"] = {key: "1"}

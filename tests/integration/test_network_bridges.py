@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runtime.network.errors import AddressError, NetworkError
 from runtime.network.planning import Attach
+from runtime.network.ports import parse_port
 from tests.support.networks import make_host, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.support.networks import Host
 
@@ -188,6 +189,27 @@ def test_the_hosts_forwarding_is_set_and_put_back(host: Host) -> None:
     assert (before, host.facts()["/proc/sys/net/ipv4/ip_forward"]) == ("0\n", "1\n")
     host.networks.release(container.id)
     assert host.facts()["/proc/sys/net/ipv4/ip_forward"] == "0\n"
+
+
+def test_a_host_that_listens_to_routers_goes_on_doing_so(host: Host) -> None:
+    host.outside()
+    assert run("sysctl", "-n", "net.ipv6.conf.uplink.accept_ra") == "1\n"
+    host.create("web", "10.33.0.0/24", "fd33::/64")
+    container, _ = host.container("web")
+    assert run("sysctl", "-n", "net.ipv6.conf.all.forwarding", "net.ipv6.conf.uplink.accept_ra") == "1\n2\n"
+    host.networks.release(container.id)
+    assert run("sysctl", "-n", "net.ipv6.conf.all.forwarding", "net.ipv6.conf.uplink.accept_ra") == "0\n1\n"
+
+
+def test_attaching_and_detaching_leaves_no_descriptor_open(host: Host) -> None:
+    host.create("web", "10.33.0.0/24")
+
+    def cycle() -> int:
+        container, _ = host.container("web", ports=(parse_port("8080:80"),))
+        host.networks.release(container.id)
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    assert cycle() == max(cycle() for _ in range(5))
 
 
 def test_forwarding_that_was_set_already_stays(host: Host) -> None:

@@ -47,14 +47,15 @@ def dying(of, name):
     setattr(of, name, die)
 
 places = {"lease": (Store, "write_lease"), "bridge": (star, "raise_first"), "link": (attachment, "attach"),
-          "rules": (Presence, "_rules"), "ports": (Presence, "publish"), "table": (nft, "change")}
+          "erased": (Store, "erase_place"), "rules": (Presence, "_rules"), "ports": (Presence, "publish"),
+          "table": (nft, "change")}
 if sys.argv[4] in places:
     dying(*places[sys.argv[4]])
 networks = Networks(Path(sys.argv[1]), Path(sys.argv[2]))
 path = networks.create_namespace(sys.argv[3])
 networks.attach(Attach("web", sys.argv[3], path, ports=(parse_port("8080:80"),)))
-if sys.argv[4] == "detach":
-    dying(attachment, "detach")
+if sys.argv[4] in ("detach", "erased"):
+    dying(attachment, "detach") if sys.argv[4] == "detach" else None
     networks.detach(sys.argv[3])
 print("attached", flush=True)
 input()
@@ -99,6 +100,15 @@ def test_what_a_killed_process_was_in_the_middle_of_is_undone(host: Host, step: 
     assert any("dying" in line for line in host.networks.reconcile())
     assert eventually(lambda: host.facts() == before), host.facts()
     assert (host.networks.leftovers(), host.networks.reconcile()) == ((), ())
+
+
+def test_a_network_whose_last_container_was_just_given_back_is_removed_whole(host: Host) -> None:
+    before = host.facts()
+    with attacher(host, "dying", "erased") as process:
+        assert process.wait(timeout=30) == -signal.SIGKILL
+    host.networks.catalog.remove("web")
+    host.networks.remove_namespace("dying")
+    assert eventually(lambda: host.facts() == before), host.facts()
 
 
 def test_the_living_keep_what_they_have_while_the_dead_lose_it(host: Host) -> None:

@@ -10,7 +10,7 @@ import pytest
 from runtime.network.errors import NetworkError
 from runtime.network.planning import Attach
 from runtime.network.ports import parse_port
-from tests.support.networks import HOST, OUTSIDE, OUTSIDE6, make_host, run
+from tests.support.networks import HOST, OUTSIDE, OUTSIDE6, eventually, make_host, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,3 +125,62 @@ def test_other_peoples_tables_are_not_touched(host: Host) -> None:
     host.networks.release(container.id)
     assert run("nft", "-s", "list", "ruleset") == before
     run("nft", "flush", "ruleset")
+
+
+_RECORDER = """
+import socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+    server.bind(("", 9999))
+    server.settimeout(float(sys.argv[1]))
+    print("listening", flush=True)
+    try:
+        print(server.recvfrom(100)[1][0], flush=True)
+    except TimeoutError:
+        print("nothing", flush=True)
+"""
+_SEND = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'secret', ('203.0.113.2', 9999))"
+
+
+@pytest.mark.parametrize("which", ["gate", "bridge"])
+def test_a_container_of_an_internal_network_gets_nothing_out_whoever_it_sends_it_to(host: Host, which: str) -> None:
+    """Not by the gateway's link-layer address, nor by that of a bridge, which is the host's as well."""
+    outside = host.outside()
+    host.create("web", "10.34.0.0/24")
+    host.container("web")  # so that the host forwards
+    host.create("inside", "10.33.0.0/24", internal=True)
+    one, _ = host.container("inside")
+    network = host.networks.store.network("inside")
+    mac = network.gate_mac if which == "gate" else network.segment_mac(0)
+    one.run("ip", "neigh", "replace", "10.33.0.99", "lladdr", mac, "dev", "eth0", "nud", "permanent")
+    one.run("ip", "route", "add", "default", "via", "10.33.0.99")
+    command = ("nsenter", f"--net={outside.path}", "python3", "-c", _RECORDER, "1.5")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as recorder:
+        assert recorder.stdout
+        assert recorder.stdout.readline() == "listening\n"
+        for _ in range(3):
+            one.run("python3", "-c", _SEND)
+        assert recorder.stdout.readline() == "nothing\n"
+
+
+_ADVERTISE = """
+import socket, struct
+index = socket.if_nametoindex("eth0")
+source, target = socket.inet_pton(socket.AF_INET6, "fe80::66"), socket.inet_pton(socket.AF_INET6, "ff02::1")
+prefix = struct.pack(">BBBBIII16s", 3, 4, 64, 0xC0, 3600, 3600, 0, socket.inet_pton(socket.AF_INET6, "fd66::"))
+message = struct.pack(">BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) + prefix
+with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as raw:
+    raw.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+    raw.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+    raw.bind(("fe80::66", 0, 0, index))
+    for _ in range(3):
+        raw.sendto(message, ("ff02::1", 0, 0, index))
+"""
+
+
+def test_the_host_takes_no_advice_from_containers(host: Host) -> None:
+    """An advertisement would give the host a route by the container (CVE-2020-13401)."""
+    host.create("inside", "fd33::/64", internal=True)  # the host does not forward, and so would listen
+    one, _ = host.container("inside")
+    one.run("ip", "addr", "add", "fe80::66/64", "dev", "eth0", "nodad")
+    one.run("python3", "-c", _ADVERTISE)
+    assert not eventually(lambda: "proto ra" in run("ip", "-6", "route") or "fd66" in run("ip", "-6", "addr"), 1.0)

@@ -12,6 +12,8 @@ import pytest
 
 from runtime.network import dns
 from runtime.network.errors import NetworkError
+from runtime.network.files import hosts_text, resolv_conf_text
+from runtime.network.planning import Attach
 from tests.support.networks import OUTSIDE, eventually, make_host, run
 
 if TYPE_CHECKING:
@@ -192,6 +194,37 @@ def test_the_resolver_is_nobody_and_ends_with_the_network(host: Host) -> None:
     assert network.label in Path(f"/proc/{pid}/cmdline").read_text().split("\0")
     host.networks.release(one.id)
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_container_of_two_networks_is_told_by_either_and_no_other_is(host: Host) -> None:
+    host.create("more", "10.36.0.0/24")
+    both, _ = host.container("web")
+    host.networks.attach(Attach("more", both.id, both.path))
+    single, _ = host.container("web")
+    host.container("more", names=("db",))
+    pointer = ("3.0.36.10.in-addr.arpa", dns.PTR)
+    assert ask(both, ("db", dns.A), ("db", dns.A, True), pointer) == [
+        (0, packed("10.36.0.3")), (0, packed("10.36.0.3")), (0, [b"\x02db\0".hex()]),
+    ]  # fmt: skip
+    assert ask(single, ("db", dns.A), pointer) == [(3, []), (2, [])]
+    host.networks.detach(both.id, "more")
+    assert ask(both, ("db", dns.A)) == [(3, [])]
+
+
+def test_a_container_gets_its_files(host: Host) -> None:
+    host.create("more", "10.36.0.0/24")
+    one, _ = host.container("web", names=("me",))
+    host.networks.attach(Attach("more", one.id, one.path))
+    other, _ = host.container("web", names=("db",))
+    host.networks.presence.resolvers.resolv_conf.write_text("nameserver 192.0.2.1\nsearch example.org\n")
+    assert resolv_conf_text(host.networks, one.id).splitlines() == [
+        "nameserver 10.36.0.1", "nameserver 10.33.0.1", "nameserver fd33::1", "search example.org", "options ndots:0",
+    ]  # fmt: skip
+    assert resolv_conf_text(host.networks, "nobody") == "nameserver 192.0.2.1\nsearch example.org\n"
+    own = hosts_text(host.networks, one.id, "box").splitlines()[2:]
+    assert own == [f"10.36.0.2\tbox {one.id}", f"10.33.0.2\tbox me {one.id}", f"fd33::2\tbox me {one.id}"]
+    all_ = hosts_text(host.networks, one.id, "box", neighbours=True).splitlines()[2:]
+    assert all_ == [*own, f"10.33.0.3\tdb {other.id}", f"fd33::3\tdb {other.id}"]
 
 
 def test_hostile_messages_do_not_stop_it(host: Host) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import pytest
 from runtime.network.errors import NetworkError, PortTaken
 from runtime.network.planning import Attach
 from runtime.network.ports import parse_port
-from tests.support.networks import HOST, HOST6, OUTSIDE, fetch, make_host, run
+from tests.support.networks import HOST, HOST6, OUTSIDE, fetch, make_host, run, stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,6 +119,37 @@ def test_udp_is_published_for_udp_alone(host: Host) -> None:
     assert fetch("127.0.0.1", 5353, udp=True) == "answer"
     assert fetch("10.33.0.1", 5353, udp=True) == "answer"
     assert fetch("127.0.0.1", 5353) is None
+
+
+_TALKER = """
+import socket, sys, time
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+    peer.settimeout(0.05)
+    for _ in range(600):
+        time.sleep(0.02)
+        try:
+            peer.sendto(b"?", ("203.0.113.1", 5353))
+            if peer.recv(100).decode() in sys.argv[1:]:
+                print("heard", flush=True)
+                sys.argv.pop()
+        except OSError:
+            pass
+"""
+
+
+def test_a_udp_client_that_goes_on_sending_is_led_to_whoever_has_the_port_now(host: Host) -> None:
+    outside = host.outside()
+    command = ("nsenter", f"--net={outside.path}", "python3", "-c", _TALKER, "second", "first")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as talker:
+        assert talker.stdout
+        first, _ = host.container("web", ports=(parse_port("5353:53/udp"),))
+        first.serve_udp(53, "first")
+        assert talker.stdout.readline() == "heard\n"  # although it sent before there was anybody
+        host.networks.detach(first.id)
+        second, _ = host.container("web", ports=(parse_port("5353:53/udp"),), v4="10.33.0.77")
+        second.serve_udp(53, "second")
+        assert talker.stdout.readline() == "heard\n"
+        stop(talker)
 
 
 def test_a_host_port_is_chosen_where_none_is_named(host: Host) -> None:

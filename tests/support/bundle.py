@@ -28,6 +28,7 @@ OURS = ROOT / "runtime/cli/tare-runtime"
 MARK = f"tare-test-{os.getpid()}-"
 """How the name of everything begins that is made here and visible on the host."""
 
+_PATIENCE_S = 30.0
 _serial = count()
 _CAPABILITIES = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
 
@@ -109,6 +110,7 @@ class Bundle:
     config: Json = field(default_factory=default_config)
     ids: list[str] = field(default_factory=list)
     others: frozenset[int] = frozenset()
+    under: tuple[str, ...] = ()
 
     @property
     def rootfs(self) -> Path:
@@ -160,8 +162,8 @@ class Bundle:
         self.config["mounts"].append(entry)
 
     def command(self, *argv: str) -> list[str]:
-        """The runtime's command line with this state root."""
-        return [runtime_path(), "--root", str(self.state_root), *argv]
+        """The runtime's command line with this state root, ``under`` another command where there is one."""
+        return [*self.under, runtime_path(), "--root", str(self.state_root), *argv]
 
     def call(self, *argv: str, timeout_s: float = 30, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run the command line; stdin is empty unless given."""
@@ -204,8 +206,8 @@ class Bundle:
         logged = ("--log", str(self.log), "--log-format", "json")
         # No pipes of ours: the container keeps them open, and reading them would wait for its end.
         with self._errors.open("w") as errors:
-            streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": errors} | streams
-            done = self.call(*logged, "create", "--bundle", str(self.directory), *options, name, **streams)
+            given: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": errors}
+            done = self.call(*logged, "create", "--bundle", str(self.directory), *options, name, **(given | streams))
         return name, done.returncode
 
     def create(self, *args: str, options: tuple[str, ...] = (), **streams: Any) -> str:
@@ -255,9 +257,14 @@ class Bundle:
         """Delete every container that was made, the last one first: it may be in the namespaces of an earlier one."""
         for name in reversed(self.ids):
             command = self.command("delete", "--force", name)
-            with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=-3, stderr=-3) as deleting:
+            quiet: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+            with subprocess.Popen(command, **quiet) as deleting:
                 # A dead process that nobody has waited for keeps the first of its pid namespace from ending.
-                wait_until(lambda own=deleting: own.poll() is not None or leftovers.reap(self.others | {own.pid}))
+                deadline = time.monotonic() + _PATIENCE_S
+                while deleting.poll() is None and time.monotonic() < deadline:
+                    leftovers.reap(self.others | {deleting.pid})
+                    time.sleep(0.005)
+                deleting.kill()
 
 
 @contextmanager

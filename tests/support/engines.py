@@ -110,8 +110,8 @@ class Host:
         return (self.sandbox.root / path.lstrip("/")).read_text()
 
     def group(self, pid: int, v1: str, v2: str) -> str:
-        """The value of a process's control group: ``memory.limit_in_bytes`` on version 1, ``memory.max`` on version 2."""
-        groups = {}
+        """A value of a process's control group: ``memory.limit_in_bytes`` on version 1, ``memory.max`` on version 2."""
+        groups: dict[str, str] = {}
         # Read by us, the paths are those of our own hierarchies.
         for line in self.read(f"/proc/{pid}/cgroup").splitlines():
             _, controllers, path = line.split(":", 2)

@@ -1,9 +1,9 @@
-"""A host in a host: namespaces and control groups of their own, in which container engines run as on a machine of theirs.
+"""A host in a host: namespaces and control groups in which container engines run as on a machine of their own.
 
-What engines leave on a host, such as links, firewall rules, mounts, daemons and control groups, is left in here, and ends
-with the first process of the sandbox's pid namespace. ``/run`` and ``/dev/shm`` are empty, ``/sys`` is mounted anew so that
-it shows this network, and the control groups that are seen as the root are ``tare-test-PID`` of the host's hierarchies.
-The rest of the file system is the host's.
+What engines leave on a host, such as links, firewall rules, mounts, daemons and control groups, is left in here, and
+ends with the first process of the sandbox's pid namespace. ``/run`` and ``/dev/shm`` are empty, ``/sys`` is mounted
+anew so that it shows this network, and the control groups that are seen as the root are ``tare-test-PID`` of the host's
+hierarchies. The rest of the file system is the host's.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def hierarchies(mountinfo: str) -> tuple[Hierarchy, ...]:
 
 
 def _strays(mounted: Sequence[Hierarchy]) -> list[Hierarchy]:
-    """Named hierarchies that are mounted nowhere, or elsewhere. containerd looks for the mount of each that a process is in."""
+    """Named hierarchies that are mounted elsewhere: containerd looks for the mount of each that a process is in."""
     known = {option for hierarchy in mounted for option in hierarchy.options}
     names = re.findall("name=[^:]+", Path("/proc/self/cgroup").read_text())
     return [Hierarchy(f"/sys/fs/cgroup/{name.removeprefix('name=')}", (name,)) for name in names if name not in known]
@@ -139,22 +139,22 @@ class Sandbox:
                 send(process, signal.SIGKILL)
                 process.kill()
 
-    def inventory(self) -> dict[str, set[str]]:
-        """What containers would leave behind."""
+    def inventory(self, directory: Path) -> dict[str, set[str]]:
+        """What containers would leave behind; of mounts, those below ``/run`` and ``directory``."""
         names = (path.relative_to(group) for group in self.groups for path in group.rglob("*") if path.is_dir())
-        mounts = [line.split(" ") for line in (self.root / "proc/1/mountinfo").read_text().splitlines()]
+        mounts = [line.split(" ")[4] for line in (self.root / "proc/1/mountinfo").read_text().splitlines()]
         listed = self.output("ps", "-ww", "-eo", "args=").splitlines()
         return {
             "processes": {args for args in listed if not args.startswith("ps -ww")},
             "links": set(re.findall(r"^\d+: ([^:@]+)", self.output("ip", "-o", "link"), re.MULTILINE)),
-            "mounts": {fields[4] for fields in mounts},
+            "mounts": {path for path in mounts if path.startswith(("/run/", f"{directory}/"))},
             "cgroups": set(map(str, names)),
             "namespaces": {path.name for path in self.root.glob("run/netns/*")},
         }
 
 
 def send(process: subprocess.Popen[Any], signal_number: int) -> None:
-    """Send a signal to a sandbox's command. What we started is ``nsenter``; the command is its child and in a pid namespace."""
+    """Send a signal to a sandbox's command: what we started is ``nsenter``, which has it as its child."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     with suppress(FileNotFoundError, ProcessLookupError):
         for pid in children.read_text().split():

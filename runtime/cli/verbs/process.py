@@ -6,7 +6,7 @@ import contextlib
 
 from runtime import jsontext
 from runtime.cli.options import Option, Syntax
-from runtime.cli.verbs.sharing import STREAMS, connect_console, preserved_fds, write_pid_file
+from runtime.cli.verbs.sharing import STREAMS, connect_console, preserved_fds, warn_of_capabilities, write_pid_file
 from runtime.container.errors import ContainerError
 from runtime.container.execute import ExecOptions, execute
 from runtime.linux import capabilities as caps
@@ -49,6 +49,7 @@ def perform(command: Command, _: str, given: Given) -> int:
 
     container = command.store.find(given.arguments[0])
     process = _process(container.config().process, given)
+    warn_of_capabilities(command, process)
     with contextlib.ExitStack() as held:
         if process.terminal and given.console_socket is None and not given.detach:
             from runtime.cli.terminal import Relay

@@ -7,12 +7,16 @@ import os
 
 from runtime.cli.options import Option
 from runtime.container.errors import ContainerError
+from runtime.linux.capabilities import bounding_set
+from runtime.process.attributes import withheld
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from runtime.cli.oci import Command
     from runtime.cli.options import Given
+    from runtime.spec.execution import OciProcess
 
 
 STREAMS = (
@@ -32,6 +36,13 @@ def preserved_fds(given: Given) -> int:
         except OSError as error:
             raise ContainerError(f"--preserve-fds: descriptor {fd} is not open") from error
     return count
+
+
+def warn_of_capabilities(command: Command, process: OciProcess | None) -> None:
+    """Of those that were asked for in vain, which is no error ("Linux Process" in config.md)."""
+    if process is not None and process.capabilities is not None:
+        for name in withheld(process.capabilities, bounding_set()):
+            command.log.complaint(f"process.capabilities: {name[:80]!r} cannot be granted here")
 
 
 def write_pid_file(path: str | None, pid: int) -> None:

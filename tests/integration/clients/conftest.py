@@ -1,4 +1,8 @@
-"""One sandbox with every engine for the session. ``OCI_RUNTIME`` names the runtime that they drive; without it, ours."""
+"""One sandbox with every engine for the session.
+
+``OCI_RUNTIME`` names the runtime that they drive, such as ``runc``; without it, ours. The tests are named after the
+operations, so that ``pytest --verbose tests/integration/clients`` is the table of operations and engines.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,10 @@ if TYPE_CHECKING:
     from tests.support.engines import Engine, Host
 
 # What the engines keep however many containers there are: parents of control groups, and dockerd's own network.
-KEPT = {"docker", "libpod_parent", "libpod_parent/conmon", "default", "docker0", "/run/tare-test/docker/netns/default"}
+KEPT = {
+    "docker", "libpod_parent", "libpod_parent/conmon", "default", "docker0",
+    "/run/netns", "/run/tare-test/docker/netns/default",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -71,12 +78,12 @@ def _leaving_nothing(engine: Engine) -> Iterator[Engine]:
     """The engine; when all its containers are removed, the sandbox must be as it was after the first one."""
     engine.run("true")
     sandbox = engine.host.sandbox
-    before = sandbox.inventory()
+    before = sandbox.inventory(engine.host.directory)
     yield engine
     assert engine.names() == []
 
     def left() -> dict[str, set[str]]:
-        after = sandbox.inventory()
+        after = sandbox.inventory(engine.host.directory)
         return {kind: new for kind in before if (new := after[kind] - before[kind] - KEPT)}
 
     wait_until(lambda: not left() or pytest.fail(f"{engine.name} left on the host: {left()}"))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.support.engines import Engine, Host, Outcome
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 
 RUNTIME = ("--runtime", runtime_path(), "--isolation", "oci")
 CONTAINERFILE = f"""
@@ -46,8 +46,8 @@ class Buildah:
 
 @pytest.fixture
 def buildah(host: Host, driver: str, podman: Engine) -> Iterator[Buildah]:
-    assert podman, "it has loaded the image into the storage that both share"
     made = Buildah(host, driver)
+    assert IMAGE in podman("images", "--format", "{{.Repository}}:{{.Tag}}").stdout, "both share their storage"
     made.container = made("from", IMAGE).text
     yield made
     made("rm", made.container)

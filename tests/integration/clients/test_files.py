@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tests.support.engines import Engine
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 
 
 def test_bind_mount(engine: Engine, tmp_path: Path) -> None:
@@ -96,7 +96,8 @@ def test_propagation_into_the_container(engine: Engine, tmp_path: Path, propagat
 
 @pytest.mark.parametrize(("propagation", "seen"), [("rslave", False), ("rshared", True)])
 def test_propagation_out_of_the_container(engine: Engine, tmp_path: Path, propagation: str, seen: bool) -> None:
-    options = ("--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined")
+    security = ("seccomp=unconfined", "apparmor=unconfined")
+    options = ("--cap-add", "SYS_ADMIN", *(word for option in security for word in ("--security-opt", option)))
     with (
         mounted_later(engine, tmp_path) as shared,
         engine.container(options=(*options, "--volume", f"{shared}:/data:{propagation}")) as container,

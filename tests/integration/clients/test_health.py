@@ -1,4 +1,4 @@
-"""Health checks: further processes that the engine runs by itself (docker) or when it is asked (podman without systemd)."""
+"""Health checks: further processes that docker runs by itself, and podman, without systemd, when it is asked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.bundle import wait_until
 if TYPE_CHECKING:
     from tests.support.engines import Container, Engine
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 
 OPTIONS = ("--health-cmd", "test -e /tmp/well", "--health-interval", "1s", "--health-retries", "1")
 

@@ -13,7 +13,7 @@ from tests.support.engines import IMAGE
 if TYPE_CHECKING:
     from tests.support.engines import Engine
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 
 _TRAPS = "trap 'echo got {0}; exit {1}' {0}; echo ready; while :; do sleep 0.1; done"
 _COUNTS = "n=0; while :; do n=$((n + 1)); echo $n; sleep 0.05; done"
@@ -212,7 +212,8 @@ def test_events(engine: Engine) -> None:
     with engine.container("sh", "-c", "exit 3") as container:
         container.wait()
         name = container.name
-    until = ("--until", engine.host.sandbox.output("date", "+%s.%N").strip()) if engine.is_docker else ("--stream=false",)
+    now = engine.host.sandbox.output("date", "+%s.%N").strip()
+    until = ("--until", now) if engine.is_docker else ("--stream=false",)
     options = ("--filter", f"container={name}", "--since", "1m", *until, "--format", "{{json .}}")
     events = [json.loads(line) for line in engine("events", *options).stdout.splitlines()]
     happened = [event.get("Action") or event.get("Status") for event in events]

@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.support.engines import Container, Engine
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 
 KINDS = ("pid", "mnt", "net", "ipc", "uts")
 
@@ -48,12 +48,14 @@ def test_processes_of_another_container_are_seen(engine: Engine) -> None:
 
 
 def test_shared_memory_of_another_container(engine: Engine) -> None:
-    with engine.container("sh", "-c", "echo shared > /dev/shm/file; sleep 1000", options=("--ipc", "shareable")) as container:
+    script = "echo shared > /dev/shm/file; sleep 1000"
+    with engine.container("sh", "-c", script, options=("--ipc", "shareable")) as container:
         assert engine.shell("cat /dev/shm/file", "--ipc", f"container:{container.name}") == "shared"
 
 
 def test_with_the_hosts_processes_only_its_own_are_killed(engine: Engine) -> None:
-    with engine.container() as other, engine.container("sh", "-c", "sleep 1000 & wait", options=("--pid", "host")) as container:
+    argv = ("sh", "-c", "sleep 1000 & wait")
+    with engine.container() as other, engine.container(*argv, options=("--pid", "host")) as container:
         engine("kill", container.name)
         assert container.wait() == 137
         assert other.status == "running"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.support.engines import Engine
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 
 
 def test_the_runtime_is_the_one_under_test(engine: Engine) -> None:
@@ -42,7 +42,9 @@ def test_exit_code(engine: Engine, script: str, code: int) -> None:
     engine.run("sh", "-c", f"sh -c '{script}'; exit $?", code=code)
 
 
-@pytest.mark.parametrize(("command", "code"), [("/bin/nothing", 127), ("nothing", 127), ("/etc", 126), ("/etc/passwd", 126)])
+@pytest.mark.parametrize(
+    ("command", "code"), [("/bin/nothing", 127), ("nothing", 127), ("/etc", 126), ("/etc/passwd", 126)]
+)
 def test_a_command_that_cannot_be_run(engine: Engine, command: str, code: int) -> None:
     assert command in engine.run(command, code=code).stderr
     assert engine.names() == []
@@ -106,7 +108,8 @@ def test_init_passes_the_exit_code_on(engine: Engine) -> None:
 
 def test_stopped_by_sigint_to_the_client(engine: Engine) -> None:
     """``run`` in the foreground passes signals on."""
-    script = "trap 'echo caught; exit 7' INT; echo ready; while :; do sleep 0.1; done"
+    # podman shows output before it is ready for signals.
+    script = "trap 'echo caught; exit 7' INT; sleep 0.5; echo ready; while :; do sleep 0.1; done"
     with engine.named() as name, engine.running("run", "--name", name, IMAGE, "sh", "-c", script) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"

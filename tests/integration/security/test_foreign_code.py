@@ -78,8 +78,9 @@ def marks(box: Bundle) -> list[str]:
     return sorted(path.name for path in box.rootfs.glob("mark-*"))
 
 
-ENVIRONMENT = ["PATH=/bin", "PYTHONPATH=/", "PYTHONHOME=/usr", "PYTHONSTARTUP=/json/__init__.py", "LD_PRELOAD=/lib/libc.so.6",
-               "LD_LIBRARY_PATH=/lib", "LOCPATH=/usr/lib/locale", "GCONV_PATH=/lib"]  # fmt: skip
+ENVIRONMENT = ["PATH=/bin", "PYTHONPATH=/", "PYTHONHOME=/usr", "PYTHONSTARTUP=/json/__init__.py",
+               "LD_PRELOAD=/lib/libc.so.6", "LD_LIBRARY_PATH=/lib", "LOCPATH=/usr/lib/locale",
+               "GCONV_PATH=/lib"]  # fmt: skip
 
 
 def test_the_naive_runtime_runs_the_image_s_module(
@@ -120,8 +121,10 @@ def test_nothing_of_the_image_is_loaded_by_run_or_exec(
 
 
 # What takes a path, and so may be led to the image (syscalls(2)).
-_TAKES_A_PATH = re.compile(r"^(open|openat|openat2|execve|execveat|stat|lstat|newfstatat|statx|access|faccessat2?|readlink|"
-                           r"readlinkat|open_tree|chdir|mmap|getdents64)\(")  # fmt: skip
+_TAKES_A_PATH = re.compile(
+    r"^(open|openat|openat2|execve|execveat|stat|lstat|newfstatat|statx|access|faccessat2?|readlink|readlinkat|open_tree|"
+    r"chdir|mmap|getdents64)\("
+)
 EXECUTED = re.compile(r'^execve\("/bin/true".* = 0$')
 _CHANGES_ROOT = re.compile(r"^(pivot_root|chroot|setns\(.*CLONE_NEWNS)")
 

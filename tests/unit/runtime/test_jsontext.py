@@ -30,7 +30,19 @@ def test_a_text_is_taken_or_refused_as_by_json(text: str) -> None:
         except (ValueError, RecursionError) as error:
             return type(error).__name__, str(error)
 
-    assert outcome(jsontext.loads) == outcome(json.loads)
+    assert outcome(jsontext.loads) == outcome(lambda text: json.loads(text, parse_constant=_refuse))
+
+
+def _refuse(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
+def test_what_readers_would_take_differently_is_refused() -> None:
+    for text in ("NaN", "[Infinity]", '{"a": -Infinity}'):
+        with pytest.raises(ValueError, match="is no JSON"):
+            jsontext.loads(text)
+    with pytest.raises(ValueError, match="'a' is given twice"):
+        jsontext.loads('{"b": {"a": 1, "a": 2}}')
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1,]", '{"a" 1}', "tru", '"\n"', "1 2", "[" * 5000, "nan", '{"a":1}x'])
