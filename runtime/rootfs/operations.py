@@ -82,6 +82,21 @@ class Device:
 
 
 @value
+class Directory:
+    """mkdir(2), where nobody else could have put anything."""
+
+    path: str
+
+    def describe(self) -> str:
+        """``make directory /dev/.empty``."""
+        return f"make directory {self.path}"
+
+    def calls(self) -> tuple[Call, ...]:
+        """One."""
+        return (Call(self.describe(), "mkdirat", (_AT_FDCWD, os.fsencode(self.path), 0o555)),)
+
+
+@value
 class Symlink:
     """symlink(2)."""
 
