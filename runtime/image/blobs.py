@@ -6,13 +6,13 @@ import os
 import secrets
 import shutil
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from runtime.image.descriptor import Descriptor
-from runtime.image.digest import CHUNK_BYTES, HashingReader, VerifyingReader
+from runtime.image.digest import CHUNK_BYTES, ENCODED_LENGTHS, HashingReader, VerifyingReader
 from runtime.image.document import MAX_DOCUMENT_BYTES
 from runtime.image.durable import store_errors, sync_directory
 from runtime.image.errors import BlobNotFound, CorruptBlob, UnsupportedMedia
@@ -53,8 +53,25 @@ class Blobs:
             with locked(self.root, shared=True), self._partial() as partial:
                 reader = _reader(stream, expected)
                 shutil.copyfileobj(reader, partial, CHUNK_BYTES)
-                self._publish(partial, self.path(reader.digest))
+                self._publish(partial, Path(partial.name), self.path(reader.digest))
         return expected or Descriptor(media_type, reader.digest, reader.size_bytes)
+
+    def adopt(self, file: BinaryIO, path: Path, digest: Digest) -> None:
+        """Make the finished file at ``path``, of the same file system, a blob; whoever calls has verified it."""
+        with store_errors("write blob below", self.root), locked(self.root, shared=True):
+            self._publish(file, path, self.path(digest))
+
+    def touch(self, descriptor: Descriptor) -> None:
+        """Say that somebody is about to refer to a blob: it is young again, and not collected."""
+        with store_errors("touch blob below", self.root), suppress(FileNotFoundError):
+            os.utime(self.path(descriptor.digest))
+
+    def all(self) -> Iterator[tuple[Path, os.stat_result]]:
+        """Every file that is called like a blob, whatever it is."""
+        for algorithm, length in ENCODED_LENGTHS.items():
+            for path in sorted((self.root / algorithm).glob("[0-9a-f]" * length)):
+                with suppress(FileNotFoundError):
+                    yield path, path.lstat()
 
     @contextmanager
     def open(self, descriptor: Descriptor) -> Iterator[VerifyingReader]:
@@ -63,6 +80,19 @@ class Blobs:
         with _open_blob(path, descriptor) as file:
             _check_file(os.fstat(file.fileno()), descriptor, path)
             yield VerifyingReader(file, descriptor.digest, descriptor.size_bytes, f"blob {path}")
+
+    @contextmanager
+    def open_at(self, descriptor: Descriptor, offset: int) -> Iterator[Readable]:
+        """The content from ``offset`` on: verified if that is all of it, else whoever reads has to see to that."""
+        if not offset:
+            with self.open(descriptor) as reader:
+                yield reader
+            return
+        path = self.path(descriptor.digest)
+        with _open_blob(path, descriptor) as file:
+            _check_file(os.fstat(file.fileno()), descriptor, path)
+            file.seek(offset)
+            yield file
 
     def read(self, descriptor: Descriptor) -> bytes:
         """The verified content of a document; raises `UnsupportedMedia` for one too large to be one."""
@@ -86,13 +116,13 @@ class Blobs:
         finally:
             path.unlink(missing_ok=True)  # missing: it has got its name
 
-    def _publish(self, file: BinaryIO, path: Path) -> None:
+    def _publish(self, file: BinaryIO, source: Path, path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
         if not path.parent.is_dir():
             path.parent.mkdir(exist_ok=True)
             sync_directory(self.root)
-        Path(file.name).rename(path)
+        source.rename(path)
         sync_directory(path.parent)
 
     def _sweep(self) -> None:
