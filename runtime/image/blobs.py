@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import stat
+import time
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
@@ -63,8 +64,18 @@ class Blobs:
 
     def touch(self, descriptor: Descriptor) -> None:
         """Say that somebody is about to refer to a blob: it is young again, and not collected."""
-        with store_errors("touch blob below", self.root), suppress(FileNotFoundError):
-            os.utime(self.path(descriptor.digest))
+        path = self.path(descriptor.digest)
+        with store_errors("touch blob below", self.root), suppress(FileNotFoundError), locked(path.parent, shared=True):
+            os.utime(path)
+
+    def remove(self, path: Path, older_than_s: float = 0) -> int:
+        """Remove the blob at ``path`` unless it has been written or touched since; the bytes that are free now."""
+        with store_errors("remove blob", path), suppress(FileNotFoundError), locked(path.parent):
+            status = path.lstat()
+            if time.time() - status.st_mtime >= older_than_s:
+                path.unlink()
+                return status.st_size
+        return 0
 
     def all(self) -> Iterator[tuple[Path, os.stat_result]]:
         """Every file that is called like a blob, whatever it is."""
@@ -122,7 +133,8 @@ class Blobs:
         if not path.parent.is_dir():
             path.parent.mkdir(exist_ok=True)
             sync_directory(self.root)
-        source.rename(path)
+        with locked(path.parent, shared=True):
+            source.rename(path)
         sync_directory(path.parent)
 
     def _sweep(self) -> None:

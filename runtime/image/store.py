@@ -55,6 +55,7 @@ class ImageStore:
 
     def __init__(self, root: Path, limits: LayerLimits = DEFAULT_LIMITS) -> None:
         self.root = root
+        self.limits = limits
         self.layout = ImageLayout(root / "images")
         self.downloads = Downloads(root / "downloads", self.layout.blobs)
         self.compressed = CompressedLayers(root / "compressed", self.layout.blobs)
