@@ -15,7 +15,7 @@ from runtime.linux.constants import (
     MS_REMOUNT,
 )
 from runtime.rootfs.operations import Device, Directory, Mount, Operation, PivotRoot, Symlink
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ _OPTIONS_BYTES = 4096
 _EMPTY = "/dev/.empty"
 
 
-@value
-class Masked:
+class Masked(Value):
     """A path, and what is put over it: /dev/null over a file, the empty directory over a directory."""
 
     path: str

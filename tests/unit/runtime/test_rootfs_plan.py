@@ -44,10 +44,13 @@ def test_what_the_image_could_have_put_links_to_is_mounted_after_the_pivot_only(
         assert first.make_target  # which refuses what is no directory
 
 
+_PATHS: dict[type, str] = {Mount: "target", Device: "path", Symlink: "path"}
+
+
 def test_every_target_is_below_one_that_is_mounted_before_it() -> None:
     seen = {"/"}
     for operation in PLAN:
-        path = {Mount: "target", Device: "path", Symlink: "path"}.get(type(operation))
+        path = _PATHS.get(type(operation))
         if path is None:
             continue
         target = getattr(operation, path)
