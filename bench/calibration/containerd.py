@@ -10,6 +10,7 @@ from bench.calibration import commands
 from bench.calibration.commands import Daemon
 from bench.calibration.engine import IMAGE, Engine, program
 from bench.calibration.ground import IDLE
+from bench.calibration.job import Weight
 from bench.workload import WorkloadError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Containerd(Engine):
     """``ctr run -d``, with a containerd of our own."""
 
     name = "ctr"
+    weight = Weight(pids=16, memory_bytes=6 << 20)
     needs = ("containerd", "ctr", "skopeo")
 
     def connects(self) -> bool:
@@ -64,7 +66,7 @@ class Containerd(Engine):
     def _run(self, job: Job) -> tuple[str, ...]:
         spec = self._ground.spec
         limits = ("--memory-limit", str(spec.memory_bytes), "--cpus", f"{spec.cpus:g}")
-        place = ("--cgroup", f"/{self._ground.context.cgroup}/{job.name}")
+        place = ("--cgroup", f"/{self._ground.group(self.name)}/{job.name}")
         return ("run", "--detach", *place, *limits, self._image, job.name, *IDLE)
 
     def _remove(self, names: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from bench.calibration.commands import Daemon
 from bench.calibration.containerd import start_containerd
 from bench.calibration.engine import IMAGE, Engine, program
 from bench.calibration.ground import IDLE
+from bench.calibration.job import Weight
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +20,7 @@ class Docker(Engine):
     """``docker run -d``."""
 
     name = "docker"
+    weight = Weight(pids=16, memory_bytes=8 << 20)
     needs = ("docker", "dockerd", "containerd", "ctr")
 
     def _start(self) -> None:
@@ -32,7 +34,7 @@ class Docker(Engine):
             "--pidfile": str(self._directory / "docker.pid"),
             "--host": f"unix://{self._socket}",
             "--config-file": str(self._directory / "daemon.json"),
-            "--cgroup-parent": f"/{self._ground.context.cgroup}",
+            "--cgroup-parent": f"/{self._ground.group(self.name)}",
         }
         switches = ("--iptables=false", "--ip-masq=false")
         words = [word for option in options.items() for word in option]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from runtime.cgroups.cgroup import create_parents, remove_directory
 from runtime.cgroups.hierarchy import Hierarchy, host_hierarchy
 from runtime.image.flatten import flatten
 from runtime.image.store import ImageStore
+from runtime.process.init import Bounds
 from runtime.process.launch import Surroundings
 from runtime.rootfs.plan import masked_paths
 from runtime.spec.container import ContainerSpec, Process, Resources, Rootfs
@@ -45,7 +47,7 @@ class Ground:
         self.network.open()
         self.hierarchy: Hierarchy = host_hierarchy()
         self._stack.callback(self._remove_parents)
-        create_parents(self.hierarchy, self.context.cgroup)
+        create_parents(self.hierarchy, self.group("tare"))
         self.mountpoint = self.context.directory / "rootfs"
         self.mountpoint.mkdir()
         self.flat = self.context.containers / "flat"
@@ -68,17 +70,21 @@ class Ground:
             id=job.name,
             hostname=job.name,
             directory=directory,
-            cgroup=f"{self.context.cgroup}/{job.name}",
+            cgroup=f"{self.group('tare')}/{job.name}",
             process=self.process,
             rootfs=Rootfs(self.layers, f"{directory}/upper", f"{directory}/work"),
             resources=Resources(self.spec.memory_bytes, self.spec.cpus, self.spec.pids_limit),
             network=network,
         )
 
+    def group(self, name: str) -> str:
+        """The control group above a program's containers: some remove it when they remove the last of them."""
+        return f"{self.context.cgroup}/{name}"
+
     def surroundings(self) -> Surroundings:
         """What a launcher of its own would have."""
-        rights = self.process.capabilities
-        return Surroundings(self.hierarchy, str(self.mountpoint), masked_paths(), self.null_fd, rights, self.null_fd)
+        bounds = Bounds(self.process.capabilities, resource.getrlimit(resource.RLIMIT_NOFILE))
+        return Surroundings(self.hierarchy, str(self.mountpoint), masked_paths(), self.null_fd, bounds, self.null_fd)
 
     def close(self) -> None:
         """Remove the groups. Idempotent."""

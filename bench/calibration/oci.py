@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import runtime
 from bench.calibration import commands
 from bench.calibration.bundle import write_bundle
-from bench.calibration.job import launch_each
+from bench.calibration.job import Weight, launch_each
 from bench.workload import WorkloadError
 from runtime.linux import constants, syscalls
 from runtime.linux.numbers import numbers
@@ -26,6 +27,8 @@ _SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 class OciRuntime:
     """``PROGRAM run --detach`` on a bundle that was written before."""
+
+    weight = Weight()
 
     def __init__(self, name: str, program: str, ground: Ground, *, pure: bool = False) -> None:
         """``pure``: it refuses a host that has version 2 of control groups mounted beside version 1."""
@@ -53,7 +56,8 @@ class OciRuntime:
         """Write the bundles: an engine would have done so before it calls."""
         del parallel
         for job in jobs:
-            write_bundle(self._bundle(job), self._ground.flat, self._ground.container(job))
+            spec = replace(self._ground.container(job), cgroup=f"{self._ground.group(self.name)}/{job.name}")
+            write_bundle(self._bundle(job), self._ground.flat, spec)
 
     def launch(self, jobs: Sequence[Job], parallel: int) -> Timing:
         """The whole command."""

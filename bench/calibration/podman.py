@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bench.calibration.engine import IMAGE, Engine, program
 from bench.calibration.ground import IDLE
+from bench.calibration.job import Weight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,7 @@ class Podman(Engine):
     """``podman run -d``."""
 
     name = "podman"
+    weight = Weight(pids=4, memory_bytes=3 << 20)
     needs = ("podman", "conmon", "runc")
 
     def _start(self) -> None:
@@ -57,7 +59,7 @@ class Podman(Engine):
 
     def _run(self, job: Job) -> tuple[str, ...]:
         network = ("--network", "none" if job.address is None else "podman")
-        place = ("--name", job.name, "--cgroup-parent", f"/{self._ground.context.cgroup}")
+        place = ("--name", job.name, "--cgroup-parent", f"/{self._ground.group(self.name)}")
         return ("run", "--detach", *place, *network, *self._limits(), IMAGE, *IDLE)
 
     def _remove(self, names: Sequence[str]) -> None:

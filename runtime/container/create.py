@@ -9,13 +9,14 @@ import stat
 
 from runtime import jsontext
 from runtime.cgroups.group import ContainerCgroup
-from runtime.container.birth import give_birth, inside, open_namespaces, pid_inside
+from runtime.container.birth import give_birth, open_namespaces, pid_inside
 from runtime.container.errors import ContainerError, HookFailed
 from runtime.container.first_process import FirstProcess, plan_first_process
 from runtime.container.ground import cgroup_trees
 from runtime.container.hooks import run_hooks, run_poststop
 from runtime.container.labels import labels_for
 from runtime.container.limits import set_limits
+from runtime.container.nodes import refuse_others
 from runtime.container.payload import CREATED, HOOKS, WAIT, Payload
 from runtime.container.sources import open_sources
 from runtime.container.state import State, Status, oci_state
@@ -29,7 +30,7 @@ from runtime.process.standalone import prepare, receive
 from runtime.spec.config import parse_config
 from runtime.spec.execution import OciProcess
 from runtime.spec.reader import SpecError, show
-from runtime.values import replace, value
+from runtime.values import Value, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ _FIRST_FREE = 3
 _NO_PROCESS = OciProcess(args=("/",), cwd="/")
 
 
-@value
-class CreateOptions:
+class CreateOptions(Value):
     """How the caller wants it; ``console_fd`` is a connected socket that the terminal is sent to."""
 
     console_fd: int | None = None
@@ -55,8 +55,7 @@ class CreateOptions:
     no_new_keyring: bool = False
 
 
-@value
-class Bundle:
+class Bundle(Value):
     """A directory, the text of its config.json, and what that says."""
 
     directory: str
@@ -127,6 +126,7 @@ class _Creation:
         with contextlib.ExitStack() as held:
             namespaces = open_namespaces(held, self._config.linux)
             mounts = open_sources(held, self._config, self._bundle, self._rootfs)
+            refuse_others(self._rootfs, self._config)
             compiled = compile_or_refuse(self._config)
             self._group.create(self._config.linux.resources)
             undo.callback(self._group.delete)
@@ -145,9 +145,22 @@ class _Creation:
             undo.callback(_end, pid)
             os.close(status_for_child)
             self._state = self._remember(pid, prepared, payload)
+            self._share(undo, pid)
             self._attend(status, start, prepared, namespaces)
             set_limits(pid, self._process)
             return self._state
+
+    def _share(self, undo: contextlib.ExitStack, pid: int) -> None:
+        """What few containers ask for: devices of the host's network, and a share of its caches."""
+        linux = self._config.linux
+        if linux.net_devices:
+            from runtime.container.netdevices import move_devices
+
+            move_devices(undo, pid, linux.net_devices)
+        if linux.intel_rdt is not None:
+            from runtime.container.resctrl import enter_class, resctrl_of
+
+            enter_class(undo, resctrl_of(), self._container.id, linux.intel_rdt, pid)
 
     def afterwards(self) -> tuple[str, ...]:
         """Run the hooks of what is no more."""
@@ -224,10 +237,11 @@ class _Creation:
         run_hooks("prestart", hooks.prestart, seen)
         run_hooks("createRuntime", hooks.create_runtime, seen)
         if hooks.create_container:
+            from runtime.container.inner_hooks import run_inner_hooks
+
             kinds = [namespace.type for namespace in namespaces.linux.namespaces]
-            with inside(self._state.pid, kinds) as enter:
-                own = seen | {"pid": pid_inside(self._state.pid)}
-                run_hooks("createContainer", hooks.create_container, own, enter=enter)
+            own = seen | {"pid": pid_inside(self._state.pid)}
+            run_inner_hooks("createContainer", hooks.create_container, own, self._state.pid, kinds)
 
 
 def replace_tasks(namespaces: Namespaces, tasks: tuple[int, ...]) -> tuple[int, ...]:

@@ -50,6 +50,10 @@ def destroy(container: Container, state: State) -> tuple[str, ...]:
     """The end of one that is locked, whatever it is doing; what poststop hooks complained of."""
     end(state)  # of what the first process has left behind, too, where it had no pid namespace of its own
     state.group.delete()
-    hooks = container.config().hooks.poststop
+    linux, hooks = container.config().linux, container.config().hooks.poststop
+    if linux.intel_rdt is not None:
+        from runtime.container.resctrl import leave_class, resctrl_of
+
+        leave_class(resctrl_of(), container.id, linux.intel_rdt)
     container.remove()
     return run_poststop(hooks, oci_state(state, Status.STOPPED))

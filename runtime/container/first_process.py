@@ -25,6 +25,7 @@ from runtime.linux import constants as c
 from runtime.linux.program import ANY_ERRNO, Call
 from runtime.process import attributes
 from runtime.process.delivery import plan_delivery
+from runtime.process.loopback import plan_loopback
 from runtime.process.program import plan_lookup, plan_signals
 from runtime.rootfs.attach import attach, change, copy_tree, propagate
 from runtime.rootfs.cgroupfs import plan_cgroup_mount
@@ -34,7 +35,7 @@ from runtime.rootfs.inside import close, open_inside, parts_of
 from runtime.rootfs.mounts import plan_mount
 from runtime.rootfs.options import Attributes, propagation_flag
 from runtime.spec.namespaces import sysctl_path
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,8 +52,7 @@ _KINDS = {"mount": c.CLONE_NEWNS, "uts": c.CLONE_NEWUTS, "ipc": c.CLONE_NEWIPC, 
           "cgroup": c.CLONE_NEWCGROUP}  # fmt: skip
 
 
-@value
-class FirstProcess:
+class FirstProcess(Value):
     """All that the plan needs; descriptors are the parent's, inheritable, and have the same numbers in the child."""
 
     id: str
@@ -107,6 +107,7 @@ def enter_namespaces(context: FirstProcess, _: Call) -> tuple[Call, ...]:
             if context.has_own("cgroup")
             else ()
         ),
+        *(plan_loopback() if context.has_own("network") else ()),
         *(plan_delivery(context.delivery) if context.delivery else ()),
         *start_session(),
     )

@@ -11,6 +11,8 @@ import os
 import struct
 
 from runtime.container.errors import ContainerError
+from runtime.container.labels import mount_label_of
+from runtime.container.targets import followed_targets
 from runtime.linux import constants as c
 from runtime.linux.interpreter import perform
 from runtime.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
@@ -31,15 +33,21 @@ if TYPE_CHECKING:
     from runtime.spec.namespaces import IdMapping
 
 _PROC_ROOT_INODE = 1
+_LABELLED = ("tmpfs", "devpts", "mqueue", "overlay", "ramfs")  # others, such as proc, have labels of their own
 
 
 def open_sources(stack: contextlib.ExitStack, config: Config, bundle: str, rootfs: str) -> tuple[PlannedMount, ...]:
     """Every mount of the file, with its descriptor where it has one; they are closed with the stack."""
+    label = mount_label_of(config.linux)
     planned = []
-    for index, mount in enumerate(config.mounts):
+    paths = followed_targets(rootfs, [mount.destination for mount in config.mounts])
+    for index, (mount, path) in enumerate(zip(config.mounts, paths, strict=True)):
         where = f"mounts[{index}]"
         refuse_cover(where, mount)
-        planned.append(_open(stack, config, bundle, rootfs, PlannedMount(where, mount, parse_options(mount.options))))
+        options = parse_options(mount.options)
+        if label is not None and mount.type in _LABELLED and not options.bind:
+            options = replace(options, data=(*options.data, label))
+        planned.append(_open(stack, config, bundle, rootfs, PlannedMount(where, mount, options, path=path)))
     return tuple(planned)
 
 

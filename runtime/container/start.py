@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 
-from runtime.container.birth import inside, pid_inside
+from runtime.container.birth import pid_inside
 from runtime.container.create import describe
 from runtime.container.delete import destroy
 from runtime.container.errors import ContainerError, HookFailed, WrongStatus
@@ -40,9 +40,11 @@ def start(container: Container) -> State:
             raise ContainerError(f"start container {container.id!r}: process: is missing, there is nothing to start")
         kinds = [namespace.type for namespace in config.linux.namespaces]
         try:
-            with inside(state.pid, kinds) as enter:
+            if config.hooks.start_container:
+                from runtime.container.inner_hooks import run_inner_hooks
+
                 seen = oci_state(state, status) | {"pid": pid_inside(state.pid)}
-                run_hooks("startContainer", config.hooks.start_container, seen, enter=enter)
+                run_inner_hooks("startContainer", config.hooks.start_container, seen, state.pid, kinds)
             _release(container, config, state)
             run_hooks("poststart", config.hooks.poststart, oci_state(state, Status.RUNNING))
         except HookFailed as error:

@@ -7,7 +7,7 @@ import os
 
 from runtime.linux import constants, syscalls
 from runtime.process import clone
-from runtime.process.init import EnterContext, plan_enter
+from runtime.process.init import Bounds, EnterContext, plan_enter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ _JOINED = (
 
 
 def enter(
-    pidfd: int, cgroup: Cgroup, process: Process, stdio: tuple[int, int, int], bounding_set: int
+    pidfd: int, cgroup: Cgroup, process: Process, stdio: tuple[int, int, int], bounds: Bounds
 ) -> clone.Child:
     """Start ``process`` beside the container's first one, which ``pidfd`` names."""
     with cgroup.entrance() as entrance, _children_in_pid_namespace_of(pidfd):
         unified = cgroup.hierarchy.version == 2
-        context = EnterContext(pidfd, _JOINED, () if unified else entrance, process, stdio, bounding_set)
+        context = EnterContext(pidfd, _JOINED, () if unified else entrance, process, stdio, bounds)
         return clone.spawn(plan_enter(context), 0, entrance[0] if unified else None)
 
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from runtime.linux import capabilities, constants, seccomp
 from runtime.linux.program import ANY_ERRNO, At, Call, LengthOf, Memory, Slot, Vector
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _EEXIST = 17
 _AT_FDCWD = -100
 _LAST_FD = 0xFFFFFFFF
+_RLIMIT_NOFILE = 7  # asm-generic/resource.h
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # linux/netlink.h: the error of a reply stands behind its header of 16 bytes. In ifinfomsg, ifaddrmsg and ndmsg alike
@@ -44,8 +45,17 @@ _SIGACTION_DEFAULT = bytes(32)
 _SIGSET_BYTES = 8
 
 
-@value
-class NetworkSlots:
+class Bounds(Value):
+    """What no process of a launcher exceeds: a bit set of capabilities; the soft and the hard limit of open files.
+
+    The launcher itself needs a descriptor for each container, and raises the soft one for that.
+    """
+
+    capabilities: int
+    files: tuple[int, int]
+
+
+class NetworkSlots(Value):
     """Where the requests for a container's network are; of each inside, whether it wants the index of ``link``.
 
     ``host_netlink`` is a route socket of the host's namespace, for the child to take along into its own.
@@ -57,15 +67,13 @@ class NetworkSlots:
     guest: tuple[tuple[Slot, bool], ...]
 
 
-@value
-class ReadyNetwork:
+class ReadyNetwork(Value):
     """A network namespace that was configured before; ``fd`` is its descriptor."""
 
     fd: int
 
 
-@value
-class InitContext:
+class InitContext(Value):
     """What is made before the clone, and what the child is to be."""
 
     process: Process
@@ -75,11 +83,10 @@ class InitContext:
     null_fd: int
     network: NetworkSlots | ReadyNetwork | None
     rootfs: tuple[Operation, ...]
-    bounding_set: int
+    bounds: Bounds
 
 
-@value
-class EnterContext:
+class EnterContext(Value):
     """A running container, by its first process, and what is to run beside that."""
 
     pidfd: int
@@ -87,7 +94,7 @@ class EnterContext:
     tasks_fds: tuple[int, ...]
     process: Process
     stdio: tuple[int, int, int]
-    bounding_set: int
+    bounds: Bounds
 
 
 def plan_init(context: InitContext) -> tuple[Call, ...]:
@@ -101,18 +108,18 @@ def plan_init(context: InitContext) -> tuple[Call, ...]:
         Call("set the umask", "umask", (0,)),
         *(call for operation in context.rootfs for call in operation.calls()),
         *redirect(context.null_fd, context.log_fd, context.log_fd),
-        *confine(context.process, context.bounding_set),
+        *confine(context.process, context.bounds),
         *execute(context.process),
     )
 
 
-def plan_chroot(request: Spawn, null_fd: int, log_fd: int, bounding_set: int) -> tuple[Call, ...]:
+def plan_chroot(request: Spawn, null_fd: int, log_fd: int, bounds: Bounds) -> tuple[Call, ...]:
     """The same end without the box: a process of the host that only sees another root directory."""
     return (
         Call(f"change the root to {request.root}", "chroot", (os.fsencode(request.root),)),
         Call("enter the root", "chdir", (b"/",)),
         *redirect(null_fd, log_fd, log_fd),
-        *confine(request.process, bounding_set),
+        *confine(request.process, bounds),
         *execute(request.process),
     )
 
@@ -123,7 +130,7 @@ def plan_enter(context: EnterContext) -> tuple[Call, ...]:
         *join_cgroup(context.tasks_fds),
         Call("join the namespaces", "setns", (context.pidfd, context.namespaces)),
         *redirect(*context.stdio),
-        *confine(context.process, context.bounding_set),
+        *confine(context.process, context.bounds),
         *execute(context.process),
     )
 
@@ -187,21 +194,22 @@ def redirect(stdin: int | Call, stdout: int | Call, stderr: int | Call) -> tuple
 
 
 @lru_cache(maxsize=64)
-def confine(process: Process, bounding_set: int) -> tuple[Call, ...]:
+def confine(process: Process, bounds: Bounds) -> tuple[Call, ...]:
     """Give up, for ever, all that the process is not meant to have."""
     keep = process.capabilities
     what = "drop privileges"
     return (
         Call(what, "umask", (0o022,)),
+        Call(what, "prlimit64", (0, _RLIMIT_NOFILE, struct.pack("=2Q", *bounds.files), 0)),
         *_enter_directory(process.cwd),
         *(
             Call(what, "prctl", (constants.PR_CAPBSET_DROP, cap))
-            for cap in capabilities.members(bounding_set & ~keep)
+            for cap in capabilities.members(bounds.capabilities & ~keep)
         ),
         Call(what, "setgroups", (len(process.groups), struct.pack(f"={len(process.groups)}I", *process.groups))),
         Call(what, "setresgid", (process.gid,) * 3),
         Call(what, "setresuid", (process.uid,) * 3),
-        *_set_capabilities(keep & bounding_set if process.uid == 0 else 0),
+        *_set_capabilities(keep & bounds.capabilities if process.uid == 0 else 0),
         *((Call(what, "prctl", (constants.PR_SET_NO_NEW_PRIVS, 1)),) if process.no_new_privs else ()),
         *_filter(process.seccomp),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import select
 import shutil
 import signal
@@ -21,7 +22,7 @@ from runtime.cgroups.hierarchy import CgroupError, host_hierarchy
 from runtime.linux import capabilities, constants, syscalls
 from runtime.process import clone, messages
 from runtime.process.enter import enter
-from runtime.process.init import plan_chroot
+from runtime.process.init import Bounds, plan_chroot
 from runtime.process.launch import Kind, Launch, Surroundings, kind_of
 from runtime.process.stock import Stock
 from runtime.rootfs.plan import masked_paths
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from runtime.cgroups.hierarchy import Hierarchy
     from runtime.spec.container import ContainerSpec, Process
 
+_UNSIGNED = (1 << 64) - 1
 # So many programs are kept at most; a client's containers are of one kind, or of a few.
 _KINDS = 16
 
@@ -55,7 +57,7 @@ class Launcher:
         self._channel = channel
         self._mountpoint = mountpoint
         self._hierarchy = None if mountpoint == "" else host_hierarchy()
-        self._bounding_set = capabilities.limit_bounding_set(bounds)
+        self._bounds = Bounds(capabilities.limit_bounding_set(bounds), _raise_limit_of_files())
         self._launches: dict[Kind, Launch] = {}
         self._null_fd = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         self._ready_fd = os.dup(self._null_fd)
@@ -159,7 +161,7 @@ class Launcher:
             if len(self._launches) >= _KINDS:
                 self._launches.clear()
             around = Surroundings(
-                hierarchy, self._mountpoint, masked_paths(), self._null_fd, self._bounding_set, self._ready_fd
+                hierarchy, self._mountpoint, masked_paths(), self._null_fd, self._bounds, self._ready_fd
             )
             self._launches[kind] = Launch(spec, around, ready=ready)
         return self._launches[kind]
@@ -168,7 +170,7 @@ class Launcher:
         self._check_unused(request.id)
         with contextlib.ExitStack() as stack:
             log = _open_log(stack, request.log_path, request.process)
-            child = clone.spawn(plan_chroot(request, self._null_fd, log, self._bounding_set))
+            child = clone.spawn(plan_chroot(request, self._null_fd, log, self._bounds))
         return self._supervise(request.id, Supervised(child.pid, child.pidfd))
 
     def _exec(self, request: messages.Exec, fds: list[int]) -> messages.Reply:
@@ -176,7 +178,7 @@ class Launcher:
         if target.cgroup is None or target.exit_status is not None:
             return messages.Refused(f"execute in {request.id}: not a running container")
         self._check_unused(request.exec_id)
-        child = enter(target.pidfd, target.cgroup, request.process, (self._null_fd, fds[0], fds[1]), self._bounding_set)
+        child = enter(target.pidfd, target.cgroup, request.process, (self._null_fd, fds[0], fds[1]), self._bounds)
         return self._supervise(request.exec_id, Supervised(child.pid, child.pidfd))
 
     def _supervise(self, name: str, supervised: Supervised) -> messages.Reply:
@@ -225,6 +227,14 @@ class Launcher:
         if supervised.directory is not None:
             shutil.rmtree(supervised.directory, ignore_errors=True)
         del self._processes[name]
+
+
+def _raise_limit_of_files() -> tuple[int, int]:
+    """Have as many as may be, one for each container; what the limits were."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    soft, hard = (limit & _UNSIGNED for limit in before)  # RLIM_INFINITY is -1
+    return soft, hard
 
 
 def _open_log(stack: contextlib.ExitStack, path: str, process: Process) -> int:

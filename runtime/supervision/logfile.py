@@ -1,13 +1,15 @@
 """A container's log as it is written: one file that grows, and older ones beside it, each put aside by a rename.
 
-``log.json`` is the newest, ``log.json.1`` the one before it. Whoever follows the log knows by the inode that the file
-it reads was put aside: nothing is written to it any more, so it is read to its end before the next.
+``log.json`` is the one that grows. The first that was put aside is ``log.json.1``, the next ``log.json.2``, and the
+lowest are deleted. A file is renamed once and never again (Docker renames all of them each time), so that a reader can
+tell which one follows which, whenever it looks.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,12 +17,19 @@ if TYPE_CHECKING:
 
 NAME = "log.json"
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+_ASIDE = re.compile(re.escape(NAME) + r"\.([1-9][0-9]*)")
+
+
+def numbers_aside(directory: str) -> list[int]:
+    """Of the files that were put aside, oldest first."""
+    return sorted(int(match[1]) for name in os.listdir(directory) if (match := _ASIDE.fullmatch(name)))
 
 
 class LogFile:
-    """The current file, open; ``inode`` and ``size`` are its own."""
+    """The file that grows, open; ``inode`` and ``size`` are its own."""
 
     def __init__(self, directory: str, limits: LogLimits) -> None:
+        self._directory = directory
         self._path = f"{directory}/{NAME}"
         self._limits = limits
         self.fd = -1
@@ -53,13 +62,13 @@ class LogFile:
         self.size = size
 
     def rotate(self) -> None:
-        """Put the file aside, and begin another."""
-        for number in range(self._limits.max_files - 1, 0, -1):
-            older = f".{number - 1}" if number > 1 else ""
+        """Put the file aside, delete those that are too many, and begin another."""
+        aside = numbers_aside(self._directory)
+        aside.append(aside[-1] + 1 if aside else 1)
+        os.rename(self._path, f"{self._path}.{aside[-1]}")
+        for number in aside[: max(len(aside) - self._limits.max_files + 1, 0)]:
             with contextlib.suppress(FileNotFoundError):
-                os.rename(f"{self._path}{older}", f"{self._path}.{number}")
-        if self._limits.max_files == 1:
-            os.unlink(self._path)
+                os.unlink(f"{self._path}.{number}")
         self.close()
         self._open()
 

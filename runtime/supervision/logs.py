@@ -1,8 +1,8 @@
 """Read a container's log: all of it, its end, or for as long as the container goes on.
 
-Files are put aside by renames while we read. A reader holds its file open and knows it by its inode: once a newer
-file has its name nothing is added to it any more, so it is read to its end and then the next one. An entry is lost only
-if the file that it is in was deleted before we came to it.
+Files are put aside by renames while we read. A reader holds its file open and knows it by its inode: once it was put
+aside nothing is added to it any more, so it is read to its end and then the next one. An entry is lost only if the file
+that it is in was deleted before we came to it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from runtime.supervision.entries import decode
 from runtime.supervision.errors import SupervisionError, Unknown
-from runtime.supervision.logfile import NAME
+from runtime.supervision.logfile import NAME, numbers_aside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,32 +65,28 @@ class _File:
             self.fd = -1
 
 
+def _look(place: Place) -> tuple[list[int], int]:
+    """The numbers of the files that were put aside, oldest first, and the inode of the one that grows, 0 for none."""
+    aside = numbers_aside(place.directory)
+    try:
+        return aside, os.stat(place.path(NAME)).st_ino
+    except FileNotFoundError:
+        return aside, 0
+
+
 def _open_all(place: Place) -> list[_File]:
-    """Every file, oldest first. What was renamed while we looked is looked at again."""
+    """Every file, oldest first, as they were at one moment: if something changed while we looked, we look again."""
     while True:
         files: list[_File] = []
-        inodes = _inodes(place)
-        for name in reversed(_names(len(inodes))):
+        aside, growing = _look(place)
+        for name in (*(f"{NAME}.{number}" for number in aside), NAME):
             with contextlib.suppress(FileNotFoundError):
                 files.append(_File(os.open(place.path(name), _READ)))
-        if [file.inode for file in reversed(files)] == inodes == _inodes(place):
+        is_whole = len(files) == len(aside) + bool(growing) and (not growing or files[-1].inode == growing)
+        if is_whole and (aside, growing) == _look(place):
             return files
         for file in files:
             file.close()
-
-
-def _inodes(place: Place) -> list[int]:
-    """Of the files, newest first, as far as there are."""
-    found: list[int] = []
-    with contextlib.suppress(FileNotFoundError):
-        while True:
-            found.append(os.stat(place.path(_names(len(found) + 1)[-1])).st_ino)
-    return found
-
-
-def _names(count: int) -> list[str]:
-    """Newest first."""
-    return [NAME, *(f"{NAME}.{number}" for number in range(1, count))][:count]
 
 
 def read_logs(place: Place, *, tail: int | None = None, since_ns: int | None = None) -> Iterator[LogEntry]:
@@ -155,8 +151,8 @@ def _lines(files: list[_File], place: Place, *, follow: bool) -> Iterator[bytes]
 
 
 def _with_newer(file: _File, place: Place) -> list[_File]:
-    """The file, which is read on, and those that are newer."""
-    if _inodes(place)[:1] == [file.inode]:
+    """The file, which is read on, and those that are newer; all, if it is so old that it was deleted."""
+    if _look(place)[1] == file.inode:
         return [file]
     files = _open_all(place)
     inodes = [other.inode for other in files]

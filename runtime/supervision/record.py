@@ -3,13 +3,14 @@
     ROOT/lock                    held by the supervisor, of which there is one
     ROOT/socket                  where it is spoken to
     ROOT/supervisor.log          what went wrong with it
+    ROOT/keeper                  who holds the FIFOs
     ROOT/runtime/ID/             the container as the OCI runtime sees it (``tare-runtime --root ROOT/runtime``)
     ROOT/containers/ID/          ours:
         record.json              terms and life, whole at any time
         stdin, stdout, stderr    FIFOs, new for each start
         stdout.spool, …          bytes that have left a FIFO and are on their way to the log
         progress                 how far they are logged
-        log.json, log.json.1, …  the log, newest first
+        log.json, log.json.7, …  the log: the file that grows, and those that were put aside
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from runtime.spec.reader import Reader, SpecError
 from runtime.supervision.errors import SupervisionError, Unknown
 from runtime.supervision.life import Life
 from runtime.supervision.terms import Terms, parse_terms
-from runtime.values import value
+from runtime.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +35,7 @@ VERSION = 1
 _RECORD = "record.json"
 
 
-@value
-class Record:
+class Record(Value):
     """A container's terms and its life so far."""
 
     terms: Terms

@@ -42,11 +42,11 @@ class Spool:
         return os.pread(self._fd, count, self.size - count)
 
     def is_due(self) -> bool:
-        """Whether the file is to be begun anew."""
-        return self.offset >= _MUCH
+        """Whether the file is to be begun anew: it would be shorter than the offset, which so belongs to this one."""
+        return self.offset >= _MUCH and self.offset > self.size - self.offset
 
     def renew(self) -> None:
-        """Begin it anew, with what is not logged yet: much less than what is, so that the offset tells them apart."""
+        """Begin it anew, with what is not logged yet."""
         rest = self.pending(self.size)
         partial = f"{self._path}.new"
         with contextlib.suppress(FileNotFoundError):

@@ -57,9 +57,13 @@ class Transcript:
 
     def take(self, stream: str, fifo: int) -> int | None:
         """Move some of what a FIFO has, and log some: how many bytes were moved; None at its end."""
+        spool = self._spools[stream]
         moved: int | None = 0
+        if spool.is_due():
+            spool.renew()
+            self._commit()
         if not self.is_behind(stream):
-            moved = self._spools[stream].take(fifo, _TURN_BYTES)
+            moved = spool.take(fifo, _TURN_BYTES)
         self._write(stream, ended=False)
         return moved
 
@@ -95,10 +99,6 @@ class Transcript:
             logged, length = logged + len(content), length + len(line)
         before = spool.offset
         self._append(spool, lines, logged)
-        if spool.is_due():
-            spool.renew()
-            self._commit()
-            return 1
         return spool.offset - before
 
     def _append(self, spool: Spool, lines: list[bytes], logged: int) -> None:

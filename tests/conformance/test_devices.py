@@ -99,6 +99,13 @@ def test_another_device_at_the_place_is_an_error(box: Bundle) -> None:
     assert box.try_create()[1] != 0
 
 
+def test_a_device_at_the_place_of_a_fifo_is_an_error(box: Bundle) -> None:
+    (box.rootfs / "opt").mkdir()
+    os.mknod(box.rootfs / "opt/mine", stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    box.linux["devices"] = [{"path": "/opt/mine", "type": "p"}]
+    assert box.try_create()[1] != 0
+
+
 def test_the_same_device_at_the_place_is_none(box: Bundle) -> None:
     (box.rootfs / "opt").mkdir()
     os.mknod(box.rootfs / "opt/mine", stat.S_IFCHR | 0o600, os.makedev(10, 229))

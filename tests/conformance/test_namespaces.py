@@ -36,11 +36,11 @@ def mapped(box: Bundle, mapping: list[dict[str, int]] | None = None) -> None:
 
 
 @contextlib.contextmanager
-def holder(kind: str) -> Iterator[int]:
-    """A process in a new namespace of a kind, alone in it but for its children."""
-    options = [FLAGS[kind]]
+def holder(kind: str, *options: str) -> Iterator[int]:
+    """A process in a new namespace of a kind, alone in it but for its children; ``options`` are unshare(1)'s."""
+    options = (FLAGS[kind], *options)
     if kind in {"pid", "time"}:
-        options += ["--fork", "--kill-child"]
+        options += ("--fork", "--kill-child")
     process = subprocess.Popen(("unshare", *options, "sleep", "1000"), stdin=subprocess.DEVNULL)
     try:
         pid = wait_until(lambda: _inside(process.pid, kind, forks="--fork" in options))

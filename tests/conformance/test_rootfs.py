@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conformance.test_mounts import Seen, one
+from tests.conformance.test_namespaces import holder
 from tests.support.bundle import Bundle, make_rootfs
 from tests.support.leftovers import mountinfo
 
@@ -173,3 +174,20 @@ def test_what_is_mounted_in_the_container_stays_there(
 def test_a_propagation_that_does_not_exist_is_an_error(box: Bundle) -> None:
     box.linux["rootfsPropagation"] = "nonsense"
     assert box.try_create()[1] != 0
+
+
+@pytest.mark.parametrize("propagation", [None, "shared", "rshared", "slave", "rslave", "private", "unbindable"])
+@pytest.mark.parametrize("options", [(), ("--no-pivot",)])
+def test_the_mounts_of_a_host_that_shares_them_are_left_alone(
+    box: Bundle, propagation: str | None, options: tuple[str, ...]
+) -> None:
+    """As systemd has it: what is taken off in the container must not be taken off there."""
+    if propagation is not None:
+        box.linux["rootfsPropagation"] = propagation
+    with holder("mount", "--propagation", "shared") as pid:
+        # Others may make and end mounts of theirs below /tmp meanwhile.
+        before = [line for line in mountinfo(pid) if " /tmp/" not in line]
+        assert any("shared:" in line for line in before)
+        box.under = ("nsenter", f"--mount=/proc/{pid}/ns/mnt")
+        assert box.says("echo ran", options=options) == "ran"
+        assert [line for line in mountinfo(pid) if " /tmp/" not in line] == before

@@ -110,6 +110,7 @@ class Bundle:
     config: Json = field(default_factory=default_config)
     ids: list[str] = field(default_factory=list)
     others: frozenset[int] = frozenset()
+    under: tuple[str, ...] = ()
 
     @property
     def rootfs(self) -> Path:
@@ -161,8 +162,8 @@ class Bundle:
         self.config["mounts"].append(entry)
 
     def command(self, *argv: str) -> list[str]:
-        """The runtime's command line with this state root."""
-        return [runtime_path(), "--root", str(self.state_root), *argv]
+        """The runtime's command line with this state root, ``under`` another command where there is one."""
+        return [*self.under, runtime_path(), "--root", str(self.state_root), *argv]
 
     def call(self, *argv: str, timeout_s: float = 30, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run the command line; stdin is empty unless given."""

@@ -1,8 +1,8 @@
 """A host in a host: namespaces and control groups in which container engines run as on a machine of their own.
 
 What engines leave on a host, such as links, firewall rules, mounts, daemons and control groups, is left in here, and
-ends with the first process of the sandbox's pid namespace. ``/run`` and ``/dev/shm`` are empty, ``/sys`` is mounted anew
-so that it shows this network, and the control groups that are seen as the root are ``tare-test-PID`` of the host's
+ends with the first process of the sandbox's pid namespace. ``/run`` and ``/dev/shm`` are empty, ``/sys`` is mounted
+anew so that it shows this network, and the control groups that are seen as the root are ``tare-test-PID`` of the host's
 hierarchies. The rest of the file system is the host's.
 """
 

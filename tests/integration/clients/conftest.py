@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from tests.support.engines import Engine, Host
 
 # What the engines keep however many containers there are: parents of control groups, and dockerd's own network.
-KEPT = {"docker", "libpod_parent", "libpod_parent/conmon", "default", "docker0", "/run/tare-test/docker/netns/default"}
+KEPT = {
+    "docker", "libpod_parent", "libpod_parent/conmon", "default", "docker0",
+    "/run/netns", "/run/tare-test/docker/netns/default",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.support.engines import Engine, Host, Outcome
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 
 RUNTIME = ("--runtime", runtime_path(), "--isolation", "oci")
 CONTAINERFILE = f"""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.support.engines import Host
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 
 ROOT = "/run/tare-test/ctr"
 COUNTS = "n=0; while :; do n=$((n + 1)); echo $n > /count; sleep 0.05; done"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tests.support.engines import Engine
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 
 
 def test_bind_mount(engine: Engine, tmp_path: Path) -> None:

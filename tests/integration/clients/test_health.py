@@ -11,7 +11,7 @@ from tests.support.bundle import wait_until
 if TYPE_CHECKING:
     from tests.support.engines import Container, Engine
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 
 OPTIONS = ("--health-cmd", "test -e /tmp/well", "--health-interval", "1s", "--health-retries", "1")
 

@@ -13,7 +13,7 @@ from tests.support.engines import IMAGE
 if TYPE_CHECKING:
     from tests.support.engines import Engine
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 
 _TRAPS = "trap 'echo got {0}; exit {1}' {0}; echo ready; while :; do sleep 0.1; done"
 _COUNTS = "n=0; while :; do n=$((n + 1)); echo $n; sleep 0.05; done"

@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.support.engines import Engine
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 
 MIB = 1 << 20
 MEMORY = ("memory.limit_in_bytes", "memory.max")

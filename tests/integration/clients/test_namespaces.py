@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.support.engines import Container, Engine
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 
 KINDS = ("pid", "mnt", "net", "ipc", "uts")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.support.engines import Engine
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 
 
 def test_the_runtime_is_the_one_under_test(engine: Engine) -> None:

@@ -42,10 +42,11 @@ def inherited(outside: Path) -> Iterator[tuple[int, ...]]:
         stack.callback(ours.close)
         stack.callback(theirs.close)
         # Above all numbers that a runtime needs itself, where close_range(2) of a few would miss them.
-        high = [os.dup2(fd, number) for number, fd in zip(range(60, 63), (directory, memory, ours.fileno()), strict=True)]
+        low = (directory, memory, ours.fileno())
+        high = [os.dup2(fd, 60 + at) for at, fd in enumerate(low)]
         for fd in high:
             stack.callback(os.close, fd)
-        yield (directory, memory, ours.fileno(), *high)
+        yield (*low, *high)
 
 
 def numbers_of(output: str) -> list[int]:
@@ -87,7 +88,8 @@ def test_exactly_so_many_descriptors_are_preserved_as_were_asked_for(
     box.config["process"]["args"] = ["sleep", "1000"] if verb == "exec" else [program]
     name = run_detached(box)[0] if verb == "exec" else box.new_id()
     option = f"--preserve-fds={count}"
-    command = ["exec", option, name, program] if verb == "exec" else ["run", option, "--bundle", str(box.directory), name]
+    created = ["run", option, "--bundle", str(box.directory), name]
+    command = ["exec", option, name, program] if verb == "exec" else created
     box.write()
     try:
         # A caller's contract: 3, 4, …; five are open, so many more than asked for.

@@ -67,10 +67,8 @@ def test_nothing_is_gained_without_new_privileges(
     box: Bundle, install: Callable[[str], str], kind: str, verb: str
 ) -> None:
     program = with_gains(box, install, kind)
-    if verb == "run":
-        done = box.run(program)
-    else:
-        done = box.call("exec", run_detached(box, "sleep", "1000")[0], program)
+    name = run_detached(box, "sleep", "1000")[0] if verb == "exec" else ""
+    done = box.call("exec", name, program) if name else box.run(program)
     status = status_of(done.stdout)
     assert status["NoNewPrivs"] == "1"
     assert status["Uid"].split() == ["1000"] * 4
@@ -149,11 +147,13 @@ def inner_pid(pid: int) -> str:
 def test_another_container_s_process_is_not_reached_before_it_has_given_up_its_rights(
     box: Bundle, install: Callable[[str], str], state: str
 ) -> None:
-    """In a shared pid namespace; what runs with no more rights than ours can be reached, which shows that it is tried."""
+    """In a shared pid namespace; what runs with no more rights than ours can be reached, which shows that we try."""
     program = install("reach")
     first, _ = run_detached(box, "sleep", "1000")
     init = box.state(first)["pid"]
-    next(entry for entry in box.config["linux"]["namespaces"] if entry["type"] == "pid")["path"] = f"/proc/{init}/ns/pid"
+    shared = {"type": "pid", "path": f"/proc/{init}/ns/pid"}
+    share_pids(box)
+    box.config["linux"]["namespaces"].append(shared)
     second = box.create("sleep", "1000")
     if state == "running":
         assert box.call("start", second).returncode == 0
@@ -200,9 +200,8 @@ def test_a_container_has_a_session_keyring_of_its_own(box: Bundle, install: Call
 
 
 def test_the_kernel_s_settings_cannot_be_written(box: Bundle) -> None:
-    box.config["process"]["capabilities"] = dict.fromkeys(
-        ("bounding", "effective", "permitted"), ["CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE", "CAP_NET_ADMIN"]
-    )
+    rights = ["CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE", "CAP_NET_ADMIN"]
+    box.config["process"]["capabilities"] = dict.fromkeys(("bounding", "effective", "permitted"), rights)
     script = (
         "find /proc/sys /proc/sysrq-trigger /proc/irq /proc/bus /proc/fs -type f 2>/dev/null | while read -r file; do "
         "(: >> $file) 2>/dev/null && echo $file; done; ls /proc/sys/kernel | wc -l"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.root, pytest.mark.needs("version 1 of control groups")]
 
-# Every release_agent in sight is opened; the one of the test's own hierarchy is also written. The others are the host's.
+# Every release_agent in sight is opened, and that of the test's own hierarchy written; the others are the host's.
 OPEN_ALL = """
 find /sys/fs/cgroup -name release_agent | while read -r file; do
     case "$file" in
@@ -54,7 +54,8 @@ def hierarchy(tmp_path: Path) -> Iterator[str]:
     name = f"tare-test-{os.getpid()}"
     mountpoint = tmp_path / name
     mountpoint.mkdir()
-    script = f"mount -t cgroup -o none,name={name} none {mountpoint} && ls {mountpoint} && echo ready && exec sleep 1000"
+    mounted = f"mount -t cgroup -o none,name={name} none {mountpoint}"
+    script = f"{mounted} && ls {mountpoint} && echo ready && exec sleep 1000"
     command = ("unshare", "--mount", "--propagation", "private", "sh", "-c", script)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         try:

@@ -178,6 +178,6 @@ def test_the_process_that_waits_for_start_is_sealed_memory(box: Bundle, tmp_path
         with Path(f"/proc/{pid}/exe").open("rb") as executable:
             if is_ours():
                 assert fcntl.fcntl(executable, fcntl.F_GET_SEALS) & ALL_SEALS == ALL_SEALS
-            with pytest.raises(OSError, match="not permitted|file busy|Read-only"):
+            with pytest.raises(OSError, match=r"not permitted|file busy|Read-only"):
                 os.write(os.open(f"/proc/self/fd/{executable.fileno()}", os.O_WRONLY | os.O_APPEND), b"x")
         box.remove()

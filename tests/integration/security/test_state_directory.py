@@ -75,8 +75,9 @@ def test_a_state_that_was_tampered_with_kills_nobody(box: Bundle) -> None:
     pid = box.state(name)["pid"]
     file = box.state_root / name / "state.json"
     with subprocess.Popen(("sleep", "100")) as bystander:
-        state = file.read_text()
-        file.write_text(state.replace(f'"pid": {pid}', f'"pid": {bystander.pid}').replace(f'"pid":{pid}', f'"pid":{bystander.pid}'))
+        state = json.loads(file.read_text())
+        assert state["pid"] == pid
+        file.write_text(json.dumps(state | {"pid": bystander.pid}))
         assert str(bystander.pid) in file.read_text()
         box.call("kill", name, "KILL")
         box.call("delete", "--force", name)
@@ -98,7 +99,7 @@ def test_a_link_in_the_place_of_a_container_is_not_followed(box: Bundle, outside
     assert os.listdir(outside) == ["secret"]
 
 
-INJECTIONS = ('x"}\n{"level":"info","msg":"forged', "line\r\nforged", "\x1b[2J\x1b[31mred", "\u2028forged", "\0end"[1:], "\udcff")
+INJECTIONS = ('x"}\n{"level":"info","msg":"forged', "line\r\nforged", "\x1b[2J\x1b[31mred", "\u2028forged", "\udcff")
 
 
 @pytest.mark.parametrize("text", INJECTIONS)

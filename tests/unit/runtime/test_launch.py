@@ -10,6 +10,7 @@ from runtime.cgroups.hierarchy import Hierarchy
 from runtime.linux.program import RETURN_OR_EXIT, Assembly, Slot
 from runtime.network.addresses import InstanceAddress
 from runtime.network.requests import container_network
+from runtime.process.init import Bounds
 from runtime.process.launch import Surroundings, kind_of, plan_launch, slot_contents
 from runtime.rootfs.plan import Masked
 from runtime.spec.container import ContainerSpec, Process, Resources, Rootfs
@@ -29,7 +30,8 @@ def spec(number: int, *, connected: bool = True) -> ContainerSpec:
 
 
 def surroundings(hierarchy: Hierarchy) -> Surroundings:
-    return Surroundings(hierarchy, "/run/rootfs", (Masked("/proc/kcore", "/dev/null"),), 5, 1 << 40, 6)
+    bounds = Bounds(1 << 40, (1024, 4096))
+    return Surroundings(hierarchy, "/run/rootfs", (Masked("/proc/kcore", "/dev/null"),), 5, bounds, 6)
 
 
 def compile_for(one: ContainerSpec, hierarchy: Hierarchy) -> tuple[Assembly, dict[str, Slot]]:
