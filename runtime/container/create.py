@@ -130,6 +130,7 @@ class _Creation:
             compiled = compile_or_refuse(self._config)
             self._group.create(self._config.linux.resources)
             undo.callback(self._group.delete)
+            self._delegate()
             status, status_for_child, start = self._channels(held)
             payload = self._payload(status_for_child, start, compiled)
             entrance = held.enter_context(self._group.entrance())
@@ -149,6 +150,19 @@ class _Creation:
             self._attend(status, start, prepared, namespaces)
             set_limits(pid, self._process)
             return self._state
+
+    def _delegate(self) -> None:
+        """A group that is mounted in its own namespace to be written to is its user's ("Cgroup ownership")."""
+        linux, namespace = self._config.linux, self._config.linux.namespace("cgroup")
+        writable = any(
+            mount.type == "cgroup" and mount.destination == "/sys/fs/cgroup" and "ro" not in mount.options
+            for mount in self._config.mounts
+        )
+        if namespace is None or namespace.path is not None or not writable:
+            return
+        uid = self._process.user.uid
+        mapping = next((m for m in linux.uid_mappings if 0 <= uid - m.container_id < m.size), None)
+        self._group.give_to(uid if mapping is None else mapping.host_id + uid - mapping.container_id)
 
     def _share(self, undo: contextlib.ExitStack, pid: int) -> None:
         """What few containers ask for: devices of the host's network, and a share of its caches."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from runtime import jsontext
 from runtime.container.errors import HookFailed
+from runtime.linux import signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,15 +39,20 @@ def _run(what: str, hook: Hook, state: str) -> None:
 
     environment = dict(entry.split("=", 1) for entry in hook.env)
     try:
-        done = subprocess.run(
-            hook.args or (hook.path,), executable=hook.path, env=environment, input=state.encode(), cwd="/",
-            timeout=hook.timeout, capture_output=True, check=False,
+        process = subprocess.Popen(
+            hook.args or (hook.path,), executable=hook.path, env=environment, cwd="/",
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
-    except subprocess.TimeoutExpired as error:
-        raise HookFailed(f"{what}: not done after {hook.timeout} s") from error
     except (OSError, subprocess.SubprocessError) as error:
         raise HookFailed(f"{what}: {str(getattr(error, 'strerror', None) or error).lower()}") from error
-    if done.returncode:
-        said = " ".join((done.stderr or done.stdout).decode(errors="replace").split())[-_SHOWN:]
-        ended = f"exit status {done.returncode}" if done.returncode > 0 else f"killed by signal {-done.returncode}"
+    try:
+        stdout, stderr = process.communicate(state.encode(), hook.timeout)
+    except subprocess.TimeoutExpired as error:
+        os.killpg(process.pid, signals.SIGKILL)  # with whatever it has started
+        process.wait()
+        raise HookFailed(f"{what}: not done after {hook.timeout} s") from error
+    code = process.returncode
+    if code:
+        said = " ".join((stderr or stdout).decode(errors="replace").split())[-_SHOWN:]
+        ended = f"exit status {code}" if code > 0 else f"killed by signal {-code}"
         raise HookFailed(f"{what}: {ended}{': ' + said if said else ''}")

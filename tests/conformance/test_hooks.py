@@ -233,6 +233,11 @@ def test_a_hook_is_ended_at_its_timeout(box: Bundle, moment: str) -> None:
     assert box.status(name) == "gone"
 
 
+def test_a_hook_is_ended_with_what_it_has_started(box: Bundle) -> None:
+    put(box, "createRuntime", "sleep 1000 & wait", timeout=1)
+    assert box.try_create()[1] != 0
+
+
 def test_a_timeout_that_is_not_reached_is_of_no_effect(box: Bundle) -> None:
     log = put(box, "createRuntime", "echo ran > $log", timeout=60)
     box.create()

@@ -363,9 +363,7 @@ def test_mappings_of_users_and_groups_come_together(box: Bundle, tree: Path, onl
 def test_the_control_groups_can_be_mounted(box: Bundle) -> None:
     box.mount("/sys/fs/cgroup", "nosuid", "noexec", "nodev", "ro", kind="cgroup", source="cgroup")
     box.namespace("cgroup")
-    said = box.says(
-        "cd /sys/fs/cgroup; ls . */cgroup.procs cgroup.procs; echo x > new; true"
-    )
+    said = box.says("cd /sys/fs/cgroup; ls . */cgroup.procs cgroup.procs; echo x > new; true")
     assert "cgroup.procs" in said
     assert "new" not in said
 

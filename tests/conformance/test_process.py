@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conformance.terminal import Console
+from tests.support.bundle import MARK
 
 if TYPE_CHECKING:
     from tests.support.bundle import Bundle
@@ -258,6 +259,10 @@ def test_the_scheduler_is_that_of_the_file(
     box: Bundle, scheduler: dict[str, object], policy: int, nice: int, priority: int
 ) -> None:
     box.process["scheduler"] = scheduler
+    if policy in {1, 2} and Path("/sys/fs/cgroup/cpu/cpu.rt_runtime_us").exists():
+        # A new group has no time for it where the kernel shares it out (CONFIG_RT_GROUP_SCHED).
+        box.linux["cgroupsPath"] = f"/{MARK}realtime"
+        box.linux["resources"]["cpu"] = {"realtimePeriod": 1000000, "realtimeRuntime": 1000}
     fields = box.run("cat", "/proc/self/stat").stdout.rpartition(")")[2].split()
     assert [int(fields[number - 3]) for number in (41, 19, 40)] == [policy, nice, priority]
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +11,9 @@ from runtime.container.resctrl import enter_class, leave_class, resctrl_of
 from runtime.spec.config import parse_config
 from runtime.spec.rdt import parse_rdt
 from runtime.spec.reader import SpecError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PID = 4711
 MOUNTED = "30 23 0:25 / /sys rw - sysfs sysfs rw\n99 30 0:77 / /sys/fs/resctrl rw,relatime - resctrl resctrl rw\n"
