@@ -18,7 +18,7 @@ from runtime.linux import syscalls
 from runtime.process.standalone import bear
 from runtime.process.user_namespace import write_mappings
 from runtime.spec.reader import SpecError, show
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ _MIDWIFE_JOINS = ("user", "time")
 _REPLY = struct.Struct("=i")
 
 
-@value
-class Namespaces:
+class Namespaces(Value):
     """What is new, and descriptors of what is joined, by type."""
 
     linux: Linux

@@ -30,7 +30,7 @@ from runtime.process.standalone import prepare, receive
 from runtime.spec.config import parse_config
 from runtime.spec.execution import OciProcess
 from runtime.spec.reader import SpecError, show
-from runtime.values import replace, value
+from runtime.values import Value, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ _FIRST_FREE = 3
 _NO_PROCESS = OciProcess(args=("/",), cwd="/")
 
 
-@value
-class CreateOptions:
+class CreateOptions(Value):
     """How the caller wants it; ``console_fd`` is a connected socket that the terminal is sent to."""
 
     console_fd: int | None = None
@@ -56,8 +55,7 @@ class CreateOptions:
     no_new_keyring: bool = False
 
 
-@value
-class Bundle:
+class Bundle(Value):
     """A directory, the text of its config.json, and what that says."""
 
     directory: str

@@ -89,7 +89,8 @@ def _shares(lines: tuple[str, ...] | list[str]) -> dict[str, dict[str, str]]:
 
 
 def _write(path: str, content: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    # All these files are there, and the kernel takes every write for a line more.
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         os.write(fd, content.encode())
     except OSError as error:

@@ -15,7 +15,7 @@ import os
 import struct
 
 from runtime.linux.numbers import numbers
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,37 +70,32 @@ class Slot(Memory):
         self.capacity = capacity
 
 
-@value
-class LengthOf:
+class LengthOf(Value):
     """How many bytes are in a slot now."""
 
     slot: Slot
 
 
-@value
-class At:
+class At(Value):
     """A place in a `Memory`."""
 
     memory: Memory
     offset: int
 
 
-@value
-class Vector:
+class Vector(Value):
     """An array of strings that ends in NULL, as execve(2) takes it."""
 
     strings: tuple[bytes, ...]
 
 
-@value
-class ResultOf:
+class ResultOf(Value):
     """Where the result of a call is, for whoever copies it from there."""
 
     call: Call
 
 
-@value
-class EntryOf:
+class EntryOf(Value):
     """Where the entry of a call is, to go on there."""
 
     call: Call

@@ -7,7 +7,7 @@ from runtime.linux.program import At, Call, Memory
 from runtime.rootfs.attach import attach, change, new_filesystem, propagate
 from runtime.rootfs.inside import close, make_inside, open_inside, parts_of
 from runtime.spec.reader import SpecError, show
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ _COVERABLE = frozenset({
 })  # fmt: skip
 
 
-@value
-class PlannedMount:
+class PlannedMount(Value):
     """A mount of the file; ``tree_fd`` is a mount that is ready and only has to be attached, as that of a bind.
 
     ``path`` is where its destination leads, where a symlink of the image on the way leads to what is not there yet.

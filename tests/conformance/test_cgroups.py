@@ -116,8 +116,8 @@ def test_rates_of_a_block_device_are_limited(box: Bundle, name: str, file: str) 
 
 
 def test_pids_are_limited(box: Bundle) -> None:
-    box.linux["resources"]["pids"] = {"limit": 5}
-    assert box.says("(for i in 1 2 3 4 5 6 7 8; do sleep 1 & done) 2>&1 | grep -c -i 'fork' || true") != "0"
+    box.linux["resources"]["pids"] = {"limit": 12}
+    assert box.says("(for i in $(seq 40); do sleep 1 & done) 2>&1 | grep -c -i 'fork' || true") != "0"
 
 
 @VERSION_1

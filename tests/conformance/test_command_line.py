@@ -16,7 +16,7 @@ from tests.conformance.terminal import Console
 from tests.support.bundle import Bundle, is_ours, runtime_path, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 GIVEN = "through the descriptor\n"
 QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -294,6 +294,45 @@ def test_features_name_what_version_1_3_has(box: Bundle) -> None:
     assert not set(linux["seccomp"]["supportedFlags"]) - set(linux["seccomp"]["knownFlags"])
 
 
+# By object of the document, the properties of the specification 1.3 (features.md, features-linux.md).
+DEFINED = {
+    "": "ociVersionMin ociVersionMax hooks mountOptions linux annotations potentiallyUnsafeConfigAnnotations",
+    "linux": "namespaces capabilities cgroup seccomp apparmor selinux memoryPolicy intelRdt mountExtensions netDevices",
+    "linux.cgroup": "v1 v2 systemd systemdUser rdma",
+    "linux.seccomp": "enabled actions operators archs knownFlags supportedFlags",
+    "linux.apparmor": "enabled",
+    "linux.selinux": "enabled",
+    "linux.memoryPolicy": "modes flags",
+    "linux.intelRdt": "enabled schemata monitoring",
+    "linux.mountExtensions": "idmap",
+    "linux.mountExtensions.idmap": "enabled",
+    "linux.netDevices": "enabled",
+}
+
+
+def test_features_have_nothing_that_is_not_defined(box: Bundle) -> None:
+    def objects(path: str, content: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+        if isinstance(content, dict) and not path.endswith("annotations"):
+            yield path, content
+            for name, inner in content.items():
+                yield from objects(f"{path}.{name}".lstrip("."), inner)
+
+    known = features(box)
+    undefined = {path: set(content) - set(DEFINED[path].split()) for path, content in objects("", known)}
+    assert {path: names for path, names in undefined.items() if names} == {}
+    assert all(isinstance(text, str) for text in known.get("annotations", {}).values())
+
+
+def test_every_mount_option_of_the_features_is_recognized(box: Bundle) -> None:
+    """None of them comes to the filesystem, which would refuse a word that it does not know."""
+    alone = {"remount", "bind", "rbind", "idmap", "ridmap", "acl", "noacl", "mand", "nomand", "iversion", "noiversion"}
+    options = sorted(set(features(box)["mountOptions"]) - alone)
+    for number in range(0, len(options), 12):
+        box.mount(f"/data{number}", *options[number : number + 12])
+    name = box.create()
+    assert box.status(name) == "created"
+
+
 def test_every_action_operator_and_architecture_of_the_features_is_accepted(box: Bundle) -> None:
     seccomp = features(box)["linux"]["seccomp"]
     actions = [action for action in seccomp["actions"] if action != "SCMP_ACT_NOTIFY"]
@@ -377,7 +416,9 @@ def test_exec_takes_more_capabilities(box: Bundle) -> None:
 def test_exec_has_the_rights_of_the_container(box: Bundle) -> None:
     box.process["user"] = {"uid": 1000, "gid": 1001, "umask": 0o077}
     name = box.started()
-    status = Path(f"/proc/{box.pid(name)}/status").read_text()
+    pid = box.pid(name)
+    wait_until(lambda: Path(f"/proc/{pid}/comm").read_text() == "sleep\n")
+    status = Path(f"/proc/{pid}/status").read_text()
     fields = ("Uid", "Gid", "Groups", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs")
     said = box.execute(name, f"grep -E '^({'|'.join(fields)}):' /proc/self/status")
     assert [line.rstrip() for line in said.splitlines()] == [

@@ -80,7 +80,7 @@ class Container:
 
     def pings(self, address: str) -> bool:
         """Whether an answer comes back."""
-        return self.succeeds("busybox", "ping", "-c", "1", "-W", "2", address)
+        return self.succeeds("busybox", "ping", "-c", "1", "-W", "1", address)
 
     def start(self, *argv: str) -> subprocess.Popen[bytes]:
         """A process inside, until the test ends."""
