@@ -194,7 +194,7 @@ class Assembly:
         if len(content) > slot.capacity:
             raise ValueError(f"{len(content)} bytes do not fit into {slot.capacity}: {content[:64]!r}")
         length = _WORD.pack(len(content))
-        return ((self.place(slot), content + b"\0"), *((place, length) for place in self._slots[slot]))
+        return ((self._places[id(slot)], content + b"\0"), *[(place, length) for place in self._slots[slot]])
 
     def place(self, argument: Argument) -> int:
         """Where that which is meant by an argument of the calls is, counted from the base."""
