@@ -10,6 +10,7 @@ from bench.calibration import commands
 from bench.calibration.commands import Daemon
 from bench.calibration.engine import IMAGE, Engine, program
 from bench.calibration.ground import IDLE
+from bench.calibration.job import Weight
 from bench.workload import WorkloadError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Containerd(Engine):
     """``ctr run -d``, with a containerd of our own."""
 
     name = "ctr"
+    weight = Weight(pids=16, memory_bytes=6 << 20)
     needs = ("containerd", "ctr", "skopeo")
 
     def connects(self) -> bool:

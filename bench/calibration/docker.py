@@ -8,6 +8,7 @@ from bench.calibration.commands import Daemon
 from bench.calibration.containerd import start_containerd
 from bench.calibration.engine import IMAGE, Engine, program
 from bench.calibration.ground import IDLE
+from bench.calibration.job import Weight
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +20,7 @@ class Docker(Engine):
     """``docker run -d``."""
 
     name = "docker"
+    weight = Weight(pids=16, memory_bytes=8 << 20)
     needs = ("docker", "dockerd", "containerd", "ctr")
 
     def _start(self) -> None:

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from bench.calibration import commands
-from bench.calibration.job import launch_each
+from bench.calibration.job import Weight, launch_each
 from bench.workload import WorkloadError
 from runtime.linux import constants, syscalls
 from runtime.linux.numbers import numbers
@@ -34,6 +34,7 @@ class Engine:
     """What the engines have in common; each is a command line, with or without daemons behind it."""
 
     name = ""
+    weight = Weight()
     needs: tuple[str, ...] = ()
 
     def __init__(self, ground: Ground) -> None:

@@ -37,9 +37,14 @@ enum { COPY = -1, CHECK = -2, CLONE = -4, RETURN = -5 };
 /* struct clone_args, in words */
 enum { PIDFD = 1, STACK = 5, STACK_SIZE = 6, CLONE_ARGS_WORDS = 11 };
 
+struct script {
+    void *start;
+    size_t bytes;
+};
+
 struct table {
-    int64_t *words;
-    int64_t bytes;
+    const int64_t *words, *address;
+    int64_t bytes, addresses;
     int pidfd;
     int64_t took_ns;
 };
@@ -146,31 +151,31 @@ static int64_t now_ns(void)
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-/* The tables of a script, ready to be put into their place; returns how many. */
-static size_t load(const char *path, struct table **tables)
+/* The tables of a script; returns how many. */
+static size_t load(const char *path, struct script *script, struct table **tables)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) < 0)
         die(path);
-    int64_t *word = mmap(NULL, status.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_POPULATE, fd, 0);
-    if (word == MAP_FAILED)
+    script->bytes = status.st_size;
+    script->start = mmap(NULL, script->bytes, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+    if (script->start == MAP_FAILED)
         die(path);
     close(fd);
-    int64_t *end = word + status.st_size / 8;
+    const int64_t *word = script->start, *end = word + script->bytes / 8;
     size_t count = 0;
     *tables = NULL;
     while (word < end) {
-        int64_t bytes = word[0], addresses = word[1], *address = word + 2, *table = address + addresses;
-        for (; address < word + 2 + addresses; address++)
-            table[*address / 8] += (int64_t)place;
+        int64_t bytes = word[0], addresses = word[1];
+        const int64_t *address = word + 2, *table = address + addresses;
         errno = EFBIG;
         if ((size_t)bytes > sizeof place)
             die("load the script");
         *tables = reallocarray(*tables, count + 1, sizeof **tables);
         if (*tables == NULL)
             die("load the script");
-        (*tables)[count++] = (struct table){table, bytes, -1, 0};
+        (*tables)[count++] = (struct table){table, address, bytes, addresses, -1, 0};
         word = table + bytes / 8;
     }
     return count;
@@ -179,6 +184,8 @@ static size_t load(const char *path, struct table **tables)
 static void run(struct table *table)
 {
     memcpy(place, table->words, table->bytes);
+    for (int64_t i = 0; i < table->addresses; i++)
+        place[table->address[i] / 8] += (int64_t)place;
     int64_t started = now_ns();
     interpret(place, place + HEADER_WORDS);
     table->took_ns = now_ns() - started;
@@ -193,13 +200,14 @@ static void run(struct table *table)
 
 int main(int argc, char **argv)
 {
+    struct script script;
     struct table *tables;
     char line[16];
     if (argc != 2) {
         fprintf(stderr, "usage: floor SCRIPT\n");
         return 2;
     }
-    size_t count = load(argv[1], &tables);
+    size_t count = load(argv[1], &script, &tables);
     run(&tables[0]);
     printf("ready\n");
     fflush(stdout);
@@ -207,6 +215,7 @@ int main(int argc, char **argv)
         return 0;
     for (size_t i = 1; i < count; i++)
         run(&tables[i]);
+    munmap(script.start, script.bytes); /* or it would count as memory of the containers */
     for (size_t i = 1; i < count; i++)
         printf("%" PRId64 "\n", tables[i].took_ns);
     fflush(stdout);

@@ -8,7 +8,7 @@ import subprocess
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from bench.calibration.job import Timing
+from bench.calibration.job import Timing, Weight
 from bench.calibration.script import Script
 from bench.workload import HostCannot, WorkloadError
 from runtime.cgroups.cgroup import Cgroup
@@ -96,6 +96,7 @@ class Floor:
     """Runs one process of it for each of the containers launched at once."""
 
     name = "floor"
+    weight = Weight()
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground

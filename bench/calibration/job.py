@@ -29,10 +29,19 @@ class Timing:
     all_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What one container takes of the host, for the preflight only: an estimate, rounded up."""
+
+    pids: int = 1
+    memory_bytes: int = 1 << 20
+
+
 class Peer(Protocol):
     """A program that launches containers. Errors are `bench.workload.WorkloadError`."""
 
     name: str
+    weight: Weight
 
     def absence(self) -> str | None:
         """Why it cannot be measured on this host; None if it can. Changes nothing."""

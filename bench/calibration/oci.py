@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import runtime
 from bench.calibration import commands
 from bench.calibration.bundle import write_bundle
-from bench.calibration.job import launch_each
+from bench.calibration.job import Weight, launch_each
 from bench.workload import WorkloadError
 from runtime.linux import constants, syscalls
 from runtime.linux.numbers import numbers
@@ -27,6 +27,8 @@ _SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 class OciRuntime:
     """``PROGRAM run --detach`` on a bundle that was written before."""
+
+    weight = Weight()
 
     def __init__(self, name: str, program: str, ground: Ground, *, pure: bool = False) -> None:
         """``pure``: it refuses a host that has version 2 of control groups mounted beside version 1."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bench.calibration.engine import IMAGE, Engine, program
 from bench.calibration.ground import IDLE
+from bench.calibration.job import Weight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,7 @@ class Podman(Engine):
     """``podman run -d``."""
 
     name = "podman"
+    weight = Weight(pids=4, memory_bytes=3 << 20)
     needs = ("podman", "conmon", "runc")
 
     def _start(self) -> None:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from runtime.process.launch import Surroundings
     from runtime.spec.container import ContainerSpec
 
-_SLOT_BYTES = 4095
 _RETURN = Call("return", "return")
 
 
@@ -25,9 +24,9 @@ class Script:
     """Programs for containers of one kind."""
 
     def __init__(self, specs: Sequence[ContainerSpec], surroundings: Surroundings) -> None:
-        self._specs = specs
         self._surroundings = surroundings
-        self._slots = {name: Slot(_SLOT_BYTES) for name in slot_contents(specs[0], surroundings.hierarchy)}
+        self._contents = [slot_contents(spec, surroundings.hierarchy) for spec in specs]
+        self._slots = {name: Slot(max(len(one[name]) for one in self._contents)) for name in self._contents[0]}
         self.plan = plan_launch(kind_of(specs[0]), self._slots, surroundings)
         self._assembly = Assembly(self.plan.calls, RETURN_OR_EXIT)
         self._purposes = dict(self._assembly.purposes())
@@ -35,7 +34,7 @@ class Script:
     @property
     def count(self) -> int:
         """How many containers."""
-        return len(self._specs)
+        return len(self._contents)
 
     def write(self, path: Path) -> None:
         """Write it where `floor.c` reads it."""
@@ -49,12 +48,12 @@ class Script:
     def _records(self) -> Iterator[bytes]:
         setup = Assembly(plan_setup(self._surroundings.bounds.capabilities), RETURN_OR_EXIT)
         yield _record(setup, setup.at(0))
-        for spec in self._specs:
-            yield _record(self._assembly, self._filled(spec))
+        for contents in self._contents:
+            yield _record(self._assembly, self._filled(contents))
 
-    def _filled(self, spec: ContainerSpec) -> bytes:
+    def _filled(self, contents: dict[str, bytes]) -> bytes:
         table = bytearray(self._assembly.at(0))
-        for name, content in slot_contents(spec, self._surroundings.hierarchy).items():
+        for name, content in contents.items():
             for place, piece in self._assembly.fillings(self._slots[name], content):
                 table[place : place + len(piece)] = piece
         return bytes(table)

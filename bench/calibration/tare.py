@@ -6,7 +6,7 @@ import signal
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from bench.calibration.job import launch_each
+from bench.calibration.job import Weight, launch_each
 from bench.workload import WorkloadError
 from runtime.process.client import Launcher, LauncherError
 
@@ -21,6 +21,7 @@ class Tare:
     """One launcher for each of the containers launched at once."""
 
     name = "tare"
+    weight = Weight()
 
     def __init__(self, ground: Ground, launchers: int) -> None:
         self._ground = ground

@@ -17,6 +17,7 @@ from bench.metrics import METRICS
 from bench.preflight import Check, refuse_impossible
 from bench.results import Absent, Limit, Plan, Sample, TreatmentPlan
 from bench.workload import HostCannot, WorkloadError
+from runtime.network.addresses import BRIDGES, PORTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,16 +28,13 @@ if TYPE_CHECKING:
     from bench.harness import Progress
     from bench.interrupts import Interrupts
     from bench.results import RunWriter
-    from bench.workload import WorkloadSpec
+    from bench.workload import Requirement, WorkloadSpec
 
 _NS_PER_MS = 1_000_000
-# For the preflight only: the heaviest of the peers, rounded up.
-_ESTIMATE_BYTES = 8 << 20
+_DISK_BYTES, _INODES = 64 << 10, 16
 # Teardown has waited for the kernel already; what other programs of the host do meanwhile, rounds average out.
 _CALM = Settling(window_s=0.5, readings=10, deadline_s=2.0)
 _SETTLING = Settling(deadline_s=1.0)
-_PIDS_EACH = 16
-_FILES_EACH = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +82,28 @@ class Calibration(Experiment):
         """Plan, and check the plan against the host; raises `HostCannot` naming the binding limit."""
         self._ground.network.check()
         plan = plan_calibration(self._keys(), self._request)
-        requirements = (
-            resources.memory(_ESTIMATE_BYTES),
-            resources.pids(_PIDS_EACH, fixed=32),
-            resources.open_files(_FILES_EACH, fixed=64),
-            resources.network_namespaces(1),
-            *resources.disk(self._context.roots.data, 1 << 20, 64),
-        )
-        most = max((treatment.count for treatment in plan.treatments), default=0)
-        if most == 0:
+        if not plan.treatments:
             raise HostCannot("calibrate: none of the programs is here", "; ".join(self._absent.values()))
-        checks = tuple(Check(Limit.of("calibration", requirement), most) for requirement in requirements)
+        count = plan.treatments[0].count
+        checks = tuple(
+            Check(Limit.of(name, requirement), count)
+            for name, peer in self._peers.items()
+            if name not in self._absent
+            for requirement in self._requirements(peer)
+        )
         refuse_impossible(checks)
         return Prepared(plan, tuple(check.limit for check in checks), checks)
+
+    def _requirements(self, peer: Peer) -> tuple[Requirement, ...]:
+        """What one more container of a round takes of the host."""
+        return (
+            resources.memory(peer.weight.memory_bytes),
+            resources.pids(peer.weight.pids, fixed=32),
+            resources.open_files(1, fixed=64),
+            resources.network_namespaces(1),
+            resources.bridge_ports(PORTS, BRIDGES),
+            *resources.disk(self._context.roots.data, _DISK_BYTES, _INODES),
+        )
 
     def _keys(self) -> list[Key]:
         return [

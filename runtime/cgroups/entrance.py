@@ -8,15 +8,14 @@ import os
 from runtime.cgroups.files import doing, read_if_there
 from runtime.cgroups.hierarchy import UNIFIED
 from runtime.cgroups.members import members
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-@value
-class Entrance:
+class Entrance(Value):
     """Open descriptors by which a child comes into the group, none of which a program inherits.
 
     The child writes ``0`` to each of ``tasks``, which does not wait for an RCU grace period as ``cgroup.procs`` does;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.values import value
+from runtime.values import Value
 
 CONTROLLERS = ("memory", "cpu", "pids")
 UNIFIED = ""
@@ -18,8 +18,7 @@ class CgroupError(Exception):
     """A control group could not be made, limited or read."""
 
 
-@value
-class Mount:
+class Mount(Value):
     """One mounted hierarchy: what it controls (`UNIFIED` for version 2), where, and which of its groups is on top."""
 
     controllers: tuple[str, ...]
@@ -27,8 +26,7 @@ class Mount:
     root: str = "/"
 
 
-@value
-class Hierarchy:
+class Hierarchy(Value):
     """Where each controller that we use is mounted; version 2 has one mount for all of them."""
 
     version: int

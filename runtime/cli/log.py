@@ -11,15 +11,14 @@ import sys
 import time
 
 from runtime import jsontext
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@value
-class Log:
+class Log(Value):
     """``path`` is None for stderr alone; ``format`` is text or json."""
 
     path: str | None = None

@@ -15,7 +15,7 @@ from runtime.container.store import Store
 from runtime.linux.program import Failure
 from runtime.spec.reader import SpecError
 from runtime.spec.version import NEWEST
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ _GLOBAL = Syntax(
 )
 
 
-@value
-class Command:
+class Command(Value):
     """What holds for every verb."""
 
     store: Store

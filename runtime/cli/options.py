@@ -6,7 +6,7 @@ gettext and re. Engines run several commands for each container.
 
 from __future__ import annotations
 
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ class UsageError(Exception):
     """The command line makes no sense; the message says what of it."""
 
 
-@value
-class Option:
+class Option(Value):
     """``name`` and perhaps a one-letter form; one with a ``metavar`` takes a value, or with ``many`` a list of them.
 
     A ``number`` is converted; ``choices`` are all that a value may be.
@@ -42,8 +41,7 @@ class Option:
         return self.name.replace("-", "_")
 
 
-@value
-class Syntax:
+class Syntax(Value):
     """All that a verb takes; ``least`` and ``most`` are how many arguments beside the options, None for any number."""
 
     options: tuple[Option, ...]

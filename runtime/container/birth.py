@@ -18,11 +18,10 @@ from runtime.linux import syscalls
 from runtime.process.standalone import bear
 from runtime.process.user_namespace import write_mappings
 from runtime.spec.reader import SpecError, show
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
     from typing import NoReturn
 
     from runtime.cgroups.entrance import Entrance
@@ -39,8 +38,7 @@ _MIDWIFE_JOINS = ("user", "time")
 _REPLY = struct.Struct("=i")
 
 
-@value
-class Namespaces:
+class Namespaces(Value):
     """What is new, and descriptors of what is joined, by type."""
 
     linux: Linux
@@ -200,24 +198,3 @@ def pid_inside(pid: int) -> int:
     with open(f"/proc/{pid}/status", encoding="utf-8") as file:
         (line,) = (line for line in file if line.startswith("NSpid:"))
     return int(line.split()[-1])
-
-
-@contextlib.contextmanager
-def inside(pid: int, kinds: Collection[str]) -> Iterator[Callable[[], None]]:
-    """While the body runs, our children are born in the container's pid namespace; what it is given, they call.
-
-    That takes them to its other namespaces, of these types. Who is not root has the right to join only once in the user
-    namespace, and stays in his own pid namespace.
-    """
-    kinds = [kind for kind in kinds if kind != "pid" or os.geteuid() == 0]
-    pidfd, own = os.pidfd_open(pid), os.pidfd_open(os.getpid())
-    flags = sum(FLAGS[kind] for kind in kinds if kind != "pid")
-    try:
-        if "pid" in kinds:
-            syscalls.setns(pidfd, c.CLONE_NEWPID)
-        yield lambda: syscalls.setns(pidfd, flags)
-    finally:
-        if "pid" in kinds:
-            syscalls.setns(own, c.CLONE_NEWPID)
-        os.close(pidfd)
-        os.close(own)

@@ -10,7 +10,7 @@ from runtime.container.create import root_of
 from runtime.container.errors import ContainerError, WrongStatus
 from runtime.container.kill import end
 from runtime.container.state import State, Status
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 _SHOWN = 300
 
 
-@value
-class CheckpointOptions:
+class CheckpointOptions(Value):
     """Where images and logs are, and what else criu is told."""
 
     images: str

@@ -9,7 +9,7 @@ import stat
 
 from runtime import jsontext
 from runtime.cgroups.group import ContainerCgroup
-from runtime.container.birth import give_birth, inside, open_namespaces, pid_inside
+from runtime.container.birth import give_birth, open_namespaces, pid_inside
 from runtime.container.errors import ContainerError, HookFailed
 from runtime.container.first_process import FirstProcess, plan_first_process
 from runtime.container.ground import cgroup_trees
@@ -30,7 +30,7 @@ from runtime.process.standalone import prepare, receive
 from runtime.spec.config import parse_config
 from runtime.spec.execution import OciProcess
 from runtime.spec.reader import SpecError, show
-from runtime.values import replace, value
+from runtime.values import Value, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ _FIRST_FREE = 3
 _NO_PROCESS = OciProcess(args=("/",), cwd="/")
 
 
-@value
-class CreateOptions:
+class CreateOptions(Value):
     """How the caller wants it; ``console_fd`` is a connected socket that the terminal is sent to."""
 
     console_fd: int | None = None
@@ -56,8 +55,7 @@ class CreateOptions:
     no_new_keyring: bool = False
 
 
-@value
-class Bundle:
+class Bundle(Value):
     """A directory, the text of its config.json, and what that says."""
 
     directory: str
@@ -253,10 +251,11 @@ class _Creation:
         run_hooks("prestart", hooks.prestart, seen)
         run_hooks("createRuntime", hooks.create_runtime, seen)
         if hooks.create_container:
+            from runtime.container.inner_hooks import run_inner_hooks
+
             kinds = [namespace.type for namespace in namespaces.linux.namespaces]
-            with inside(self._state.pid, kinds) as enter:
-                own = seen | {"pid": pid_inside(self._state.pid)}
-                run_hooks("createContainer", hooks.create_container, own, enter=enter)
+            own = seen | {"pid": pid_inside(self._state.pid)}
+            run_inner_hooks("createContainer", hooks.create_container, own, self._state.pid, kinds)
 
 
 def replace_tasks(namespaces: Namespaces, tasks: tuple[int, ...]) -> tuple[int, ...]:

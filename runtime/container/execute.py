@@ -33,7 +33,7 @@ from runtime.process.attributes import join_keyring, set_affinity
 from runtime.process.delivery import delivery_into, plan_delivery
 from runtime.process.program import plan_lookup, plan_signals
 from runtime.process.standalone import bear, prepare, receive
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ _FIRST_FREE = 3
 _ROOT = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-@value
-class ExecOptions:
+class ExecOptions(Value):
     """How the caller wants it; ``console_fd`` is a connected socket that the terminal is sent to."""
 
     console_fd: int | None = None

@@ -35,7 +35,7 @@ from runtime.rootfs.inside import close, open_inside, parts_of
 from runtime.rootfs.mounts import plan_mount
 from runtime.rootfs.options import Attributes, propagation_flag
 from runtime.spec.namespaces import sysctl_path
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ _KINDS = {"mount": c.CLONE_NEWNS, "uts": c.CLONE_NEWUTS, "ipc": c.CLONE_NEWIPC, 
           "cgroup": c.CLONE_NEWCGROUP}  # fmt: skip
 
 
-@value
-class FirstProcess:
+class FirstProcess(Value):
     """All that the plan needs; descriptors are the parent's, inheritable, and have the same numbers in the child."""
 
     id: str

@@ -10,7 +10,6 @@ from runtime.linux import signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from runtime.spec.config import Hook
@@ -18,15 +17,10 @@ if TYPE_CHECKING:
 _SHOWN = 400
 
 
-def run_hooks(
-    moment: str, hooks: tuple[Hook, ...], state: dict[str, Any], *, enter: Callable[[], None] | None = None
-) -> None:
-    """Each to its end, in order; raises `HookFailed` at the first that fails or takes longer than it may.
-
-    ``enter`` is called in the child before it executes, to join namespaces.
-    """
+def run_hooks(moment: str, hooks: tuple[Hook, ...], state: dict[str, Any]) -> None:
+    """Each to its end, in order; raises `HookFailed` at the first that fails or takes longer than it may."""
     for index, hook in enumerate(hooks):
-        _run(f"hooks.{moment}[{index}]: run {hook.path}", hook, jsontext.dumps(state), enter)
+        _run(f"hooks.{moment}[{index}]: run {hook.path}", hook, jsontext.dumps(state))
 
 
 def run_poststop(hooks: tuple[Hook, ...], state: dict[str, Any]) -> tuple[str, ...]:
@@ -34,20 +28,19 @@ def run_poststop(hooks: tuple[Hook, ...], state: dict[str, Any]) -> tuple[str, .
     complaints = []
     for index, hook in enumerate(hooks):
         try:
-            _run(f"hooks.poststop[{index}]: run {hook.path}", hook, jsontext.dumps(state), None)
+            _run(f"hooks.poststop[{index}]: run {hook.path}", hook, jsontext.dumps(state))
         except HookFailed as error:
             complaints.append(str(error))
     return tuple(complaints)
 
 
-def _run(what: str, hook: Hook, state: str, enter: Callable[[], None] | None) -> None:
+def _run(what: str, hook: Hook, state: str) -> None:
     import subprocess
 
     environment = dict(entry.split("=", 1) for entry in hook.env)
     try:
         process = subprocess.Popen(
             hook.args or (hook.path,), executable=hook.path, env=environment, cwd="/",
-            preexec_fn=enter,  # noqa: PLW1509 - there are no threads
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:

@@ -14,7 +14,7 @@ from runtime.linux import constants as c
 from runtime.linux import syscalls
 from runtime.linux.rtnetlink import IFF_UP, Route, index_of
 from runtime.spec.reader import SpecError, show
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from runtime.spec.namespaces import NetDevice
 
 
-@value
-class Moved:
+class Moved(Value):
     """A device on its way: what it was on the host, and its index in the container."""
 
     host_name: str

@@ -13,7 +13,7 @@ from runtime.process.terminal import plan_terminal
 from runtime.rootfs.attach import new_filesystem
 from runtime.rootfs.inside import close, open_inside
 from runtime.spec.execution import Capabilities
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,16 +30,14 @@ _FIRST_FREE = 3
 _F_SETFD, _FD_CLOEXEC = 2, 1
 
 
-@value
-class Label:
+class Label(Value):
     """What is written to a file of /proc/self/attr for the next execve: a security module's label."""
 
     file: str
     content: str
 
 
-@value
-class Payload:
+class Payload(Value):
     """The process, and the descriptors by which it is spoken to: inheritable, with the same numbers in the child.
 
     Of ``owned_streams``, which are none of the host's devices, the process becomes the owner.

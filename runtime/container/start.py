@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 
-from runtime.container.birth import inside, pid_inside
+from runtime.container.birth import pid_inside
 from runtime.container.create import describe
 from runtime.container.delete import destroy
 from runtime.container.errors import ContainerError, HookFailed, WrongStatus
@@ -41,9 +41,10 @@ def start(container: Container) -> State:
         kinds = [namespace.type for namespace in config.linux.namespaces]
         try:
             if config.hooks.start_container:
-                with inside(state.pid, kinds) as enter:
-                    seen = oci_state(state, status) | {"pid": pid_inside(state.pid)}
-                    run_hooks("startContainer", config.hooks.start_container, seen, enter=enter)
+                from runtime.container.inner_hooks import run_inner_hooks
+
+                seen = oci_state(state, status) | {"pid": pid_inside(state.pid)}
+                run_inner_hooks("startContainer", config.hooks.start_container, seen, state.pid, kinds)
             _release(container, config, state)
             run_hooks("poststart", config.hooks.poststart, oci_state(state, Status.RUNNING))
         except HookFailed as error:

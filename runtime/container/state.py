@@ -7,7 +7,7 @@ import time
 
 from runtime.cgroups.group import ContainerCgroup
 from runtime.spec.version import NEWEST
-from runtime.values import fields_of, replace, value
+from runtime.values import Value, fields_of, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ for _value in ("creating", "created", "running", "paused", "stopped"):
     setattr(Status, _value.upper(), Status(_value))
 
 
-@value
-class State:
+class State(Value):
     """As it is on disk; ``start_time`` is the process's, in clock ticks since boot, because pids are used again.
 
     ``purposes`` are what the calls are for that the first process makes after its start, ``listener_fd`` is where its

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 import tarfile
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
+from runtime.image.compression import Compression, decompressor
 from runtime.image.digest import CHUNK_BYTES, HashingReader
 from runtime.image.errors import LayerError, LayerTooLarge, UnsupportedMedia
 
@@ -31,6 +31,7 @@ _HEADER_TYPES = (
 )
 # Two blocks of zeros, or nothing at all. (typeshed leaves these two out.)
 _END_OF_ARCHIVE = (tarfile.EOFHeaderError, tarfile.EmptyHeaderError)  # type: ignore[attr-defined]
+_COMPRESSIONS = {"tar": None, "gzip": Compression.GZIP, "zstd": Compression.ZSTD}
 _XATTR = "SCHILY.xattr."
 _MTIME = re.compile(r"(-?)([0-9]{1,11})(?:\.([0-9]{1,30}))?")
 
@@ -158,14 +159,11 @@ class _BoundedReader(HashingReader):
 def decompressed(stream: Readable, media_type: str, name: str) -> Iterator[Readable]:
     """The archive in a layer's blob, by the suffix of its media type; raises `UnsupportedMedia`."""
     suffix = re.split(r"[.+]", media_type)[-1]
-    if suffix == "tar":
-        yield stream
-    elif suffix == "gzip":
-        with gzip.GzipFile(fileobj=cast("BinaryIO", stream), mode="rb") as file:
-            yield file
-    else:
-        problem = f"media type {media_type!r}: only tar, uncompressed or with gzip, is read"
+    if suffix not in _COMPRESSIONS:
+        problem = f"media type {media_type!r}: only tar, uncompressed or with gzip or zstd, is read"
         raise UnsupportedMedia(f"{name}: {problem}")
+    with decompressor(stream, _COMPRESSIONS[suffix]) as plain:
+        yield plain
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from runtime.linux.numbers import MACHINE
 from runtime.linux.seccomp import SeccompError
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ NAMES = tuple("SCMP_ARCH_" + name for name in (
 X32_BIT = 0x40000000  # asm/unistd.h: numbers of x32 have it, and the kernel's architecture is that of x86-64
 
 
-@value
-class Architecture:
+class Architecture(Value):
     """An interface to the kernel: libseccomp's ``token`` for it, the kernel's (linux/audit.h), its numbers' first.
 
     ``narrow`` has arguments of 32 bits; ``multiplexed`` also offers calls through socketcall(2) and ipc(2).

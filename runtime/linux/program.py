@@ -15,7 +15,7 @@ import os
 import struct
 
 from runtime.linux.numbers import numbers
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,37 +70,32 @@ class Slot(Memory):
         self.capacity = capacity
 
 
-@value
-class LengthOf:
+class LengthOf(Value):
     """How many bytes are in a slot now."""
 
     slot: Slot
 
 
-@value
-class At:
+class At(Value):
     """A place in a `Memory`."""
 
     memory: Memory
     offset: int
 
 
-@value
-class Vector:
+class Vector(Value):
     """An array of strings that ends in NULL, as execve(2) takes it."""
 
     strings: tuple[bytes, ...]
 
 
-@value
-class ResultOf:
+class ResultOf(Value):
     """Where the result of a call is, for whoever copies it from there."""
 
     call: Call
 
 
-@value
-class EntryOf:
+class EntryOf(Value):
     """Where the entry of a call is, to go on there."""
 
     call: Call
@@ -199,7 +194,7 @@ class Assembly:
         if len(content) > slot.capacity:
             raise ValueError(f"{len(content)} bytes do not fit into {slot.capacity}: {content[:64]!r}")
         length = _WORD.pack(len(content))
-        return ((self.place(slot), content + b"\0"), *((place, length) for place in self._slots[slot]))
+        return ((self._places[id(slot)], content + b"\0"), *[(place, length) for place in self._slots[slot]])
 
     def place(self, argument: Argument) -> int:
         """Where that which is meant by an argument of the calls is, counted from the base."""

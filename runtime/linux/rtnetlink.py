@@ -9,7 +9,7 @@ import os
 import struct
 from _socket import AF_NETLINK, SOCK_CLOEXEC, SOCK_RAW, if_nametoindex, socket
 
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ _ATTRIBUTE = struct.Struct("=HH")
 _BUFFER_BYTES = 1 << 17
 
 
-@value
-class Address:
+class Address(Value):
     """An address of a device: its header and its attributes, as the kernel has told them."""
 
     family: int
@@ -43,8 +42,7 @@ class Address:
     attributes: tuple[tuple[int, bytes], ...]
 
 
-@value
-class Link:
+class Link(Value):
     """A device: its index, flags (IFF_UP …) and name."""
 
     index: int

@@ -6,7 +6,7 @@ import struct
 from functools import lru_cache
 
 from runtime.linux.program import Memory
-from runtime.values import value
+from runtime.values import Value
 
 # include/uapi/linux/seccomp.h. ERRNO and TRACE carry 16 bits of data in their lower half.
 RET_KILL_PROCESS = 0x80000000
@@ -35,8 +35,7 @@ class SeccompError(Exception):
     """A profile could not be compiled."""
 
 
-@value
-class Argument:
+class Argument(Value):
     """A comparison of an argument; ``masked_eq`` is ``argument & value == value_two & value`` (seccomp_rule_add(3))."""
 
     index: int
@@ -45,8 +44,7 @@ class Argument:
     value_two: int = 0
 
 
-@value
-class Rule:
+class Rule(Value):
     """System calls with one outcome, ``action``, if all ``arguments`` hold."""
 
     names: tuple[str, ...]
@@ -54,8 +52,7 @@ class Rule:
     arguments: tuple[Argument, ...] = ()
 
 
-@value
-class Seccomp:
+class Seccomp(Value):
     """A profile; actions are what a filter returns, flags are seccomp(2)'s, architectures have libseccomp's names.
 
     The running architecture belongs to it whether it is listed or not.
@@ -74,8 +71,7 @@ class Seccomp:
         return any(rule.action == RET_USER_NOTIF for rule in self.rules)
 
 
-@value
-class CompiledFilter:
+class CompiledFilter(Value):
     """Instructions as an array of ``struct sock_filter``, and how seccomp(2) is to be asked to install them.
 
     With ``listener`` the call returns a descriptor, of which notifications can be read.

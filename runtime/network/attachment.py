@@ -26,13 +26,12 @@ _GONE = (errno.ENODEV, errno.ENOENT)
 
 
 def host_requests(network: Network, lease: Lease, bridge: int, gate: int, namespace: int) -> list[bytes]:
-    """What is sent on the host: the pair, its near end a labelled, silent port, and who is at which MAC for good."""
+    """What is sent on the host first: the pair, its near end a labelled, silent port, and who is at which MAC."""
     peer = (("IFLA_IFNAME", lease.interface), ("IFLA_ADDRESS", lease.mac), ("IFLA_NET_NS_FD", namespace))
     return [
         messages.veth(lease.link, bridge, peer),
         messages.label(lease.link, f"{network.label}:{lease.owner.id}"),
         *messages.quiet(0, lease.link),
-        messages.up(0, lease.link),
         *(messages.neighbour(address, lease.mac, gate) for address in lease.addresses),
     ]
 
@@ -91,6 +90,8 @@ def attach(host: NetlinkSocket, inside: Inside, network: Network, lease: Lease, 
     _send(inside.socket, lease, guest_requests(network, lease, index))
     # A container of several networks goes out by the first.
     inside.socket.send(route_requests(network), ignored=(errno.EEXIST,))
+    # Last, when its other end is up, so that the bridge forwards to it when this returns.
+    _send(host, lease, [messages.up(0, lease.link), messages.settle(lease.link)])
 
 
 def detach(host: NetlinkSocket, lease: Lease, gate: int | None) -> None:

@@ -160,10 +160,6 @@ class Firewall:
         self.table = table
         self.comment = comment
 
-    def exists(self) -> bool:
-        """Whether the table is there."""
-        return any(item["table"]["name"] == self.table for item in nft.listing("tables inet") if "table" in item)
-
     def write(self, bridges: Sequence[tuple[Network, int]], leases: Sequence[Lease]) -> None:
         """Make the table what it has to be, whatever it was; with no bridge up it goes."""
         if bridges:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # linux/rtnetlink.h, linux/netlink.h, linux/neighbour.h, linux/if.h, linux/if_addr.h
-RTM_NEWLINK, _RTM_DELLINK, _RTM_NEWADDR, _RTM_NEWROUTE = 16, 17, 20, 24
+RTM_NEWLINK, _RTM_DELLINK, _RTM_GETLINK, _RTM_NEWADDR, _RTM_NEWROUTE = 16, 17, 18, 20, 24
 _RTM_NEWNEIGH, _RTM_DELNEIGH = 28, 29
 _REQUEST_ACK, EXCL_CREATE, _REPLACE_CREATE = 0x5, 0x600, 0x500
 _NUD_PERMANENT = 0x80
@@ -61,6 +61,15 @@ def quiet(index: int, name: str | None = None) -> tuple[bytes, ...]:
 def up(index: int, name: str | None = None) -> bytes:
     """Set the link up, by index or by name."""
     return encode(ifinfmsg, RTM_NEWLINK, 0, {"index": index, "flags": _IFF_UP, "change": _IFF_UP}, _named(name))
+
+
+def settle(name: str) -> bytes:
+    """Ask about the link, and so let the kernel look at once whether it carries (linkwatch_sync_dev in rtnl_getlink).
+
+    Otherwise a bridge hears of a port's carrier up to a second later, and forwards nothing meanwhile
+    (net/core/link_watch.c). Before Linux 6.8 it only asks.
+    """
+    return encode(ifinfmsg, _RTM_GETLINK, 0, {}, _named(name))
 
 
 @lru_cache

@@ -79,15 +79,6 @@ def socket_inside(namespace: int) -> NetlinkSocket:
         raise NamespaceError(f"enter a network namespace: {error.strerror}") from error
 
 
-def is_same(path: str | Path, other: str | Path = _OWN) -> bool:
-    """Whether two paths are of one namespace; the other is the calling thread's own unless it is named."""
-    try:
-        one, two = os.stat(path), os.stat(other)  # noqa: PTH116 - the link of /proc is to be followed
-    except OSError:
-        return False
-    return (one.st_dev, one.st_ino) == (two.st_dev, two.st_ino)
-
-
 def in_thread(deed: Callable[[], _Result]) -> _Result:
     """Do it in a thread of its own that then ends, wherever the deed has taken it; raises what the deed raised."""
     results: list[_Result] = []

@@ -27,7 +27,8 @@ def raise_first(socket: NetlinkSocket, network: Network) -> int:
         _send(socket, gate, [messages.veth(port, index, peer)])
     _quieten(network, gate)
     _send(socket, gate, [*_dressed(network, hub, gate, port), *_addresses(network, _index(socket, gate))])
-    _send(socket, gate, [messages.join(port, index), *(messages.up(0, link) for link in (hub, port, gate))])
+    _send(socket, gate, [messages.join(port, index), *(messages.up(0, link) for link in (hub, gate, port))])
+    _send(socket, gate, [messages.settle(port)])
     settings.route_loopback(gate)
     return index
 
@@ -41,6 +42,7 @@ def raise_segment(socket: NetlinkSocket, network: Network, number: int) -> int:
         _send(socket, near, [messages.veth(near, first, (("IFLA_IFNAME", far),))])
     _send(socket, name, [*_dressed(network, name, near, far), messages.join(near, first), messages.join(far, index)])
     _send(socket, name, [messages.up(0, link) for link in (name, far, near)])
+    _send(socket, name, [messages.settle(near), messages.settle(far)])
     return index
 
 

@@ -11,7 +11,7 @@ import struct
 from runtime.linux import constants, signals
 from runtime.linux.interpreter import Program
 from runtime.linux.program import EXIT, Call, EntryOf, Failure, Memory
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ class LaunchError(Exception):
     """A child did not get as far as execve; the message says at which call, and why."""
 
 
-@value
-class Child:
+class Child(Value):
     """A child that has executed; ``pidfd`` belongs to whoever holds this."""
 
     pid: int

@@ -16,7 +16,7 @@ import struct
 from runtime.linux import constants as c
 from runtime.linux.program import Call, Memory, ResultOf
 from runtime.linux.syscalls import CloneArgs
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 _PID = struct.Struct("=q")
 
 
-@value
-class Delivery:
+class Delivery(Value):
     """Where it takes place, by a descriptor, and the pipe: our end, and the one that the program writes to."""
 
     namespace_fd: int

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from runtime.linux import capabilities, constants, seccomp
 from runtime.linux.program import ANY_ERRNO, At, Call, LengthOf, Memory, Slot, Vector
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ _SIGACTION_DEFAULT = bytes(32)
 _SIGSET_BYTES = 8
 
 
-@value
-class Bounds:
+class Bounds(Value):
     """What no process of a launcher exceeds: a bit set of capabilities; the soft and the hard limit of open files.
 
     The launcher itself needs a descriptor for each container, and raises the soft one for that.
@@ -56,8 +55,7 @@ class Bounds:
     files: tuple[int, int]
 
 
-@value
-class NetworkSlots:
+class NetworkSlots(Value):
     """Where the requests for a container's network are; of each inside, whether it wants the index of ``link``.
 
     ``host_netlink`` is a route socket of the host's namespace, for the child to take along into its own.
@@ -69,15 +67,13 @@ class NetworkSlots:
     guest: tuple[tuple[Slot, bool], ...]
 
 
-@value
-class ReadyNetwork:
+class ReadyNetwork(Value):
     """A network namespace that was configured before; ``fd`` is its descriptor."""
 
     fd: int
 
 
-@value
-class InitContext:
+class InitContext(Value):
     """What is made before the clone, and what the child is to be."""
 
     process: Process
@@ -90,8 +86,7 @@ class InitContext:
     bounds: Bounds
 
 
-@value
-class EnterContext:
+class EnterContext(Value):
     """A running container, by its first process, and what is to run beside that."""
 
     pidfd: int

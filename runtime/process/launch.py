@@ -16,7 +16,7 @@ from runtime.linux.program import ANY_ERRNO, At, Call, ResultOf, Slot
 from runtime.process.clone import CLONE_ARGS_CGROUP_AT, Birth, LaunchError, bear
 from runtime.process.init import Bounds, InitContext, NetworkSlots, ReadyNetwork, open_socket, plan_init, wants_index
 from runtime.rootfs.plan import overlay_options, plan_rootfs
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ _OPEN_ENTRANCE = {1: os.O_WRONLY | os.O_CLOEXEC, 2: os.O_PATH | os.O_CLOEXEC}
 _NAMESPACES = constants.CLONE_NEWPID | constants.CLONE_NEWNS | constants.CLONE_NEWUTS | constants.CLONE_NEWIPC
 
 
-@value
-class Surroundings:
+class Surroundings(Value):
     """What all containers of a launcher share."""
 
     hierarchy: Hierarchy
@@ -46,8 +45,7 @@ class Surroundings:
     """Where the network namespace of a container is while it is launched, if one was made ahead."""
 
 
-@value
-class Kind:
+class Kind(Value):
     """What containers have in common that one program launches.
 
     ``host_requests`` counts the network's requests on the host's side; ``indexed`` says of each of those inside
@@ -62,8 +60,7 @@ class Kind:
     ready: bool = False
 
 
-@value
-class Opened:
+class Opened(Value):
     """The calls that open what the child takes along."""
 
     entrances: tuple[Call, ...]
@@ -76,8 +73,7 @@ class Opened:
         return (*self.entrances, self.log, *((self.netlink,) if self.netlink else ()))
 
 
-@value
-class LaunchPlan:
+class LaunchPlan(Value):
     """The calls, and those among them whose effect is undone after a failure."""
 
     calls: tuple[Call, ...]

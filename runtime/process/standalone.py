@@ -24,7 +24,7 @@ from runtime.linux.program import (
     Vector,
 )
 from runtime.process.delivery import delivered
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def event(number: int, status_fd: int) -> Call:
     return Call("report", "write", (status_fd, Memory(_WORDS.pack(0, number)), _WORDS.size))
 
 
-@value
-class Prepared:
+class Prepared(Value):
     """A program that is ready to be born; ``purposes`` are what its calls are for, by place in its memory."""
 
     assembly: Assembly

@@ -7,7 +7,7 @@ from runtime.linux.program import At, Call, Memory
 from runtime.rootfs.attach import attach, change, new_filesystem, propagate
 from runtime.rootfs.inside import close, make_inside, open_inside, parts_of
 from runtime.spec.reader import SpecError, show
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ _COVERABLE = frozenset({
 })  # fmt: skip
 
 
-@value
-class PlannedMount:
+class PlannedMount(Value):
     """A mount of the file; ``tree_fd`` is a mount that is ready and only has to be attached, as that of a bind.
 
     ``path`` is where its destination leads, where a symlink of the image on the way leads to what is not there yet.
@@ -61,9 +60,10 @@ def plan_mount(root: Argument, planned: PlannedMount) -> tuple[Call, ...]:
     if planned.options.remount:
         return _remount(root, planned)
     strict = planned.mount.type in _PURE
-    path = planned.path or planned.mount.destination
+    # Where a link leads is asked for other kinds only: a /proc that is one would be wherever another moves it.
+    path = planned.mount.destination if strict else planned.path or planned.mount.destination
     target = make_inside(planned.what, root, path, directory=planned.directory, strict=strict)
-    harmless = strict or parts_of(planned.mount.destination) in _COVERABLE
+    harmless = strict or (planned.path is None and parts_of(planned.mount.destination) in _COVERABLE)
     guard = () if harmless else not_in_proc(planned.what, target[-1])
     made, mount = _made(planned)
     return (*target, *guard, *made, attach(planned.what, mount, target[-1]), close(target[-1]), close(mount))

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from runtime.linux import constants
 from runtime.linux.program import Call, Slot
-from runtime.values import value
+from runtime.values import Value
 
 _AT_FDCWD = -100
 _EEXIST, _ENOENT = 17, 2
@@ -38,8 +38,7 @@ class Operation(Protocol):
         """The system calls that it takes."""
 
 
-@value
-class Mount:
+class Mount(Value):
     """mount(2). With ``make_target`` a missing directory is made; the target is never followed through a symlink."""
 
     source: str | None
@@ -62,8 +61,7 @@ class Mount:
         return (*make_directory(self.target), mount) if self.make_target else (mount,)
 
 
-@value
-class Device:
+class Device(Value):
     """A character device node, mknod(2), of mode 0666: the umask must be 0."""
 
     path: str
@@ -81,8 +79,21 @@ class Device:
         return (Call(self.describe(), "mknodat", arguments),)
 
 
-@value
-class Symlink:
+class Directory(Value):
+    """mkdir(2), where nobody else could have put anything."""
+
+    path: str
+
+    def describe(self) -> str:
+        """``make directory /dev/.empty``."""
+        return f"make directory {self.path}"
+
+    def calls(self) -> tuple[Call, ...]:
+        """One."""
+        return (Call(self.describe(), "mkdirat", (_AT_FDCWD, os.fsencode(self.path), 0o555)),)
+
+
+class Symlink(Value):
     """symlink(2)."""
 
     target: str
@@ -97,8 +108,7 @@ class Symlink:
         return (Call(self.describe(), "symlinkat", (os.fsencode(self.target), _AT_FDCWD, os.fsencode(self.path))),)
 
 
-@value
-class PivotRoot:
+class PivotRoot(Value):
     """Make ``new_root``, a mount, the root, and let go of the old one (pivot_root(2), "." over ".")."""
 
     new_root: str

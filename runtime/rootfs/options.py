@@ -7,7 +7,7 @@ filesystem and is handed to it as it is.
 from __future__ import annotations
 
 from runtime.linux import constants as c
-from runtime.values import value
+from runtime.values import Value
 
 # What is set, and what is cleared first: times of access are one choice of several.
 _ATTRIBUTES = {
@@ -34,8 +34,7 @@ _ALONE = {"bind": "bind", "rbind": "rbind", "remount": "remount", "tmpcopyup": "
           "ridmap": "ridmap"}  # fmt: skip
 
 
-@value
-class Attributes:
+class Attributes(Value):
     """What mount_setattr(2) sets and clears; ``recursive`` the same for everything mounted below."""
 
     set: int = 0
@@ -47,8 +46,7 @@ class Attributes:
         return Attributes(self.set & ~clears | sets, self.clear & ~sets | clears)
 
 
-@value
-class MountOptions:
+class MountOptions(Value):
     """The options of one mount; ``propagation`` is a flag of mount(2) with MS_REC, ``data`` is the filesystem's."""
 
     attributes: Attributes = Attributes()

@@ -14,8 +14,8 @@ from runtime.linux.constants import (
     MS_REC,
     MS_REMOUNT,
 )
-from runtime.rootfs.operations import Device, Mount, Operation, PivotRoot, Symlink
-from runtime.values import value
+from runtime.rootfs.operations import Device, Directory, Mount, Operation, PivotRoot, Symlink
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,12 +46,12 @@ _DEVPTS = "newinstance,ptmxmode=0666,mode=0620,gid=5"
 
 _OPTIONS_BYTES = 4096
 
-# Read-only, empty, and already there once /dev is: what masked directories show.
+# Read-only, empty, and already there once /dev is: what masked directories show. A directory, not a file system of its
+# own: every superblock costs each memory control group of the host a little memory for good (mm/shrinker.c).
 _EMPTY = "/dev/.empty"
 
 
-@value
-class Masked:
+class Masked(Value):
     """A path, and what is put over it: /dev/null over a file, the empty directory over a directory."""
 
     path: str
@@ -85,7 +85,6 @@ def plan_rootfs(overlay: str | Slot, mountpoint: str, masks: tuple[Masked, ...])
         Mount("sysfs", "/sys", "sysfs", _QUIET | MS_RDONLY, make_target=True),
         *(Mount(masked.cover, masked.path, None, MS_BIND, optional=True) for masked in masks),
         *(step for path in READONLY_PATHS for step in _plan_readonly(path)),
-        Mount(None, "/dev", None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC),
     )
 
 
@@ -113,7 +112,9 @@ def _plan_dev() -> tuple[Operation, ...]:
         Mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, _DEVPTS, make_target=True),
         Mount("tmpfs", "/dev/shm", "tmpfs", _QUIET, "mode=1777,size=64m", make_target=True),  # noqa: S108 - its name
         Mount("mqueue", "/dev/mqueue", "mqueue", _QUIET, make_target=True),
-        Mount("tmpfs", _EMPTY, "tmpfs", _QUIET | MS_RDONLY, "mode=555,size=4k", make_target=True),
+        Directory(_EMPTY),
+        # Before anything of it is bound elsewhere: a bind mount is as read-only as what it was made of.
+        Mount(None, "/dev", None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC),
     )
 
 

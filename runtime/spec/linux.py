@@ -7,7 +7,7 @@ from runtime.spec.lists import MOST_NODES, parse_list
 from runtime.spec.reader import I64, ID, U32, Reader, show
 from runtime.spec.resources import Resources, parse_resources
 from runtime.spec.seccomp import parse_seccomp
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ _MODES_WITHOUT = ("MPOL_DEFAULT", "MPOL_LOCAL")
 MEMORY_FLAGS = ("MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES")
 
 
-@value
-class Device:
+class Device(Value):
     """A device node; ``type`` is b, c, u (as c) or p, a FIFO, which has no numbers. None is: as the runtime likes."""
 
     path: str
@@ -38,15 +37,13 @@ class Device:
     gid: int | None = None
 
 
-@value
-class Personality:
+class Personality(Value):
     """What personality(2) takes: LINUX or LINUX32. There are no flags that the specification supports."""
 
     domain: str
 
 
-@value
-class MemoryPolicy:
+class MemoryPolicy(Value):
     """What set_mempolicy(2) takes: MPOL_BIND, the nodes, MPOL_F_STATIC_NODES."""
 
     mode: str
@@ -54,8 +51,7 @@ class MemoryPolicy:
     flags: tuple[str, ...] = ()
 
 
-@value
-class Linux:
+class Linux(Value):
     """The Linux part."""
 
     namespaces: tuple[Namespace, ...] = ()

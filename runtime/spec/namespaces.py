@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runtime.spec.reader import I64, U32, show
-from runtime.values import value
+from runtime.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,16 +22,14 @@ _IPC_SYSCTLS = frozenset({
 _UTS_SYSCTLS = frozenset({"kernel/hostname", "kernel/domainname"})
 
 
-@value
-class Namespace:
+class Namespace(Value):
     """One of `TYPES`: a new one, or the one at ``path``."""
 
     type: str
     path: str | None = None
 
 
-@value
-class IdMapping:
+class IdMapping(Value):
     """A line of uid_map or gid_map (user_namespaces(7))."""
 
     container_id: int
@@ -39,8 +37,7 @@ class IdMapping:
     size: int
 
 
-@value
-class TimeOffset:
+class TimeOffset(Value):
     """A line of timens_offsets (time_namespaces(7)); ``clock`` is monotonic or boottime."""
 
     clock: str
@@ -48,8 +45,7 @@ class TimeOffset:
     nanosecs: int = 0
 
 
-@value
-class NetDevice:
+class NetDevice(Value):
     """A network device of the host that moves into the container, there as ``name``."""
 
     host_name: str

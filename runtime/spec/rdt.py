@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from runtime.spec.reader import Reader, show
-from runtime.values import value
+from runtime.values import Value
 
 
-@value
-class IntelRdt:
+class IntelRdt(Value):
     """``schemata`` are all lines in the order in which they are written; ``clos_id`` None is the container's id."""
 
     clos_id: str | None = None

@@ -24,7 +24,6 @@ MOUNTS = {
     "/dev/pts": ("devpts", "rw,nosuid,noexec"),
     "/dev/shm": ("tmpfs", "rw,nosuid,nodev,noexec"),
     "/dev/mqueue": ("mqueue", "rw,nosuid,nodev,noexec"),
-    "/dev/.empty": ("tmpfs", "ro,nosuid,nodev,noexec"),
     "/sys": ("sysfs", "ro,nosuid,nodev,noexec"),
 }
 

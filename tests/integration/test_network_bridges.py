@@ -41,6 +41,14 @@ def test_two_containers_reach_each_other_and_the_gateway(host: Host) -> None:
     assert "inet 127.0.0.1/8" in one.run("ip", "addr", "show", "lo")
 
 
+def test_every_port_forwards_as_soon_as_its_container_is_attached(host: Host) -> None:
+    host.create("web", "10.33.0.0/24", ports_per_bridge=2)
+    for _ in range(7):
+        host.container("web")
+        ports = {link["ifname"]: link["state"] for link in json.loads(run("bridge", "-j", "link"))}
+        assert set(ports.values()) == {"forwarding"}, ports
+
+
 def test_everything_of_a_network_carries_our_label(host: Host) -> None:
     host.create("web", "10.33.0.0/24", ports_per_bridge=1)
     host.container("web")

@@ -11,7 +11,7 @@ import pytest
 from runtime.network.catalog import DEFAULT
 from runtime.network.errors import NamespaceError, NameTaken, NetworkError, NetworkInUse, NetworkNotFound, SubnetError
 from runtime.network.modes import Mode, NetworkMode, namespace_entry, parse_mode, prepare_namespace
-from runtime.network.namespaces import is_namespace, is_same
+from runtime.network.namespaces import is_namespace
 from runtime.network.planning import Attach
 from tests.support.networks import Container, eventually, make_host, run, stop
 
@@ -27,6 +27,13 @@ pytestmark = pytest.mark.root
 def host(tmp_path: Path) -> Iterator[Host]:
     with make_host(tmp_path) as made:
         yield made
+
+
+def is_same(path: str | Path, other: str | Path = "/proc/thread-self/ns/net") -> bool:
+    try:
+        return Path(path).samefile(other)
+    except OSError:
+        return False
 
 
 def nobody(_: str) -> None:

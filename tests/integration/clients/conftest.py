@@ -68,7 +68,7 @@ def podman(host: Host, driver: str, archive: Path) -> Iterator[Engine]:
     yield from _leaving_nothing(engine)
 
 
-@pytest.fixture(params=["docker", "podman"])
+@pytest.fixture(scope="session", params=["docker", "podman"])
 def engine(request: pytest.FixtureRequest) -> Engine:
     found: Engine = request.getfixturevalue(request.param)
     return found

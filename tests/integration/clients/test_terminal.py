@@ -91,8 +91,8 @@ def _wait_for_size(shell: Terminal, size: str) -> None:
 
 def test_ctrl_c_interrupts_the_foreground(engine: Engine) -> None:
     with run_shell(engine) as shell:
-        # What is typed before the shell has given up the terminal would be its own next line.
-        shell.line("echo star''ted; sleep 1000")
+        # It is the job that speaks: what is typed before it has the terminal would be the shell's.
+        shell.line("sh -c \"echo star''ted; exec sleep 1000\"")
         shell.expect("started")
         shell.send(CTRL_C)
         shell.expect("> ")

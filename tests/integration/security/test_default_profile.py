@@ -7,6 +7,7 @@ is made, and podman calls a runtime of ours that keeps the configuration it is c
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from runtime.linux import capabilities
 from runtime.rootfs.plan import MASKED_PATHS, READONLY_PATHS
 from runtime.spec import defaults
-from tests.support.bundle import make_rootfs
+from tests.support.bundle import make_rootfs, wait_until
 
 if TYPE_CHECKING:
     from tests.support.containers import Ground
@@ -58,12 +59,21 @@ def ask_podman(directory: Path) -> Json:
     return spec
 
 
+def has_gone(directory: str) -> bool:
+    """Podman may still write there, when its command has ended."""
+    shutil.rmtree(directory, ignore_errors=True)
+    return not Path(directory).exists()
+
+
 @pytest.fixture(params=["containerd", "podman"])
 def theirs(request: pytest.FixtureRequest) -> Json:
     if request.param == "containerd":
         return ask_containerd()
-    with tempfile.TemporaryDirectory(prefix="tare-podman-") as directory:  # podman wants a path of 50 characters
+    directory = tempfile.mkdtemp(prefix="tare-podman-")  # podman wants a path of 50 characters
+    try:
         return ask_podman(Path(directory))
+    finally:
+        wait_until(lambda: has_gone(directory))
 
 
 def test_all_that_engines_mask_or_protect_is_masked_or_protected_here(theirs: Json) -> None:

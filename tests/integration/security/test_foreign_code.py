@@ -146,12 +146,24 @@ def trace(box: Bundle, directory: Path, *argv: str) -> list[list[str]]:
     return found
 
 
-def until_program(traces: list[list[str]]) -> list[str]:
+def until_program(traces: list[list[str]], times: int = 1) -> list[str]:
     """All these calls up to the one that executes the container's program, which is left out."""
     ends = [next((at for at, call in enumerate(calls) if EXECUTED.match(call)), None) for calls in traces]
-    assert sum(end is not None for end in ends) == 1, "the program was not seen to be executed once"
+    assert sum(end is not None for end in ends) == times, "the program was not seen to be executed"
     return [call for calls, end in zip(traces, ends, strict=True) for call in calls[:end]]
 
+
+def interpreters_inside(directory: Path) -> list[str]:
+    """Traces of processes that changed their root, or joined a container's, before they executed the sealed program."""
+    found = []
+    for file in directory.iterdir():
+        lines = [line for line in file.read_text(errors="replace").splitlines() if _BECOMES.match(line)]
+        if lines and not lines[0].startswith("execveat("):
+            found.append(lines[0])
+    return found
+
+
+_BECOMES = re.compile(r"^(pivot_root|chroot|setns\(.*CLONE_NEW(NS|PID)|execveat)")
 
 ALLOWED = (
     re.compile(r'^chdir\("(/|/tmp)"\)'),
@@ -175,6 +187,7 @@ def test_the_naive_runtime_opens_files_of_the_image_s(
     with naive_runtime(tmp_path):
         traces = trace(box, tmp_path / "trace", "run", "--bundle", str(box.directory), box.new_id())
     assert any("stringprep.py" in call for call in foreign(until_program(traces)))
+    assert interpreters_inside(tmp_path / "trace")
 
 
 def test_nothing_is_opened_or_executed_between_the_change_of_root_and_the_program(
@@ -189,6 +202,7 @@ def test_nothing_is_opened_or_executed_between_the_change_of_root_and_the_progra
     box.write()
     traces = trace(box, tmp_path / "trace", "run", "--bundle", str(box.directory), box.new_id())
     assert foreign(until_program(traces)) == []
+    assert interpreters_inside(tmp_path / "trace") == []
 
 
 def test_nothing_is_opened_or_executed_between_entering_a_container_and_the_program(
@@ -200,3 +214,20 @@ def test_nothing_is_opened_or_executed_between_entering_a_container_and_the_prog
     name, _ = run_detached(box, "sleep", "1000")
     traces = trace(box, tmp_path / "trace", "exec", "--cwd", "/tmp", name, "/bin/true")
     assert foreign(until_program(traces)) == []
+    assert interpreters_inside(tmp_path / "trace") == []
+
+
+@pytest.mark.parametrize("moment", ["createContainer", "startContainer"])
+def test_nothing_is_opened_or_executed_between_entering_a_container_and_a_hook(
+    box: Bundle, tmp_path: Path, programs: Callable[[str], Path], moment: str
+) -> None:
+    if not is_ours():
+        pytest.skip("a promise of this project's runtime only")
+    fill(box, programs)
+    box.config["hooks"] = {moment: [{"path": "/bin/true"}]}
+    box.config["process"]["args"] = ["/bin/true"]
+    box.write()
+    traces = trace(box, tmp_path / "trace", "run", "--bundle", str(box.directory), box.new_id())
+    assert foreign(until_program(traces, times=2)) == []
+    assert interpreters_inside(tmp_path / "trace") == []
+    assert marks(box) == []
