@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.engines import Engine, Host
+    from tests.support.engine import Engine, Host
 
 # What the engines keep however many containers there are: parents of control groups, and dockerd's own network.
 KEPT = {

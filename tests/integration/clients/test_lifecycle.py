@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.bundle import wait_until
-from tests.support.engines import IMAGE
+from tests.support.engine import IMAGE
 
 if TYPE_CHECKING:
-    from tests.support.engines import Engine
+    from tests.support.engine import Engine
 
 pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 
