@@ -1,4 +1,4 @@
-"""What only podman asks of a runtime: user namespaces for one container, descriptors, hooks of a directory, copies up."""
+"""What only podman asks of a runtime: user namespaces for one container, descriptors, hooks, copies up, pods."""
 
 from __future__ import annotations
 
