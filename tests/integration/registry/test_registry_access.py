@@ -16,7 +16,14 @@ import pytest
 
 from runtime.image.registry.client import RegistryClient
 from runtime.image.registry.credentials import Credentials
-from runtime.image.registry.errors import AccessDenied, AuthenticationFailed, NoConnection, NotInRegistry, Untrusted
+from runtime.image.registry.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    NoConnection,
+    NotInRegistry,
+    RegistryError,
+    Untrusted,
+)
 from runtime.image.registry.pull import pull
 from runtime.image.registry.push import PushOptions, push
 from tests.integration.registry.conftest import make_image
