@@ -158,7 +158,7 @@ class ArchiveWriter:
 
     def __init__(self, file: BinaryIO) -> None:
         self._tar = tarfile.open(  # noqa: SIM115 - ended by close
-            fileobj=file, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8", bufsize=1 << 20
+            fileobj=file, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8"
         )
         self._names: set[str] = set()
 

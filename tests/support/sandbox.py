@@ -2,8 +2,8 @@
 
 What engines leave on a host, such as links, firewall rules, mounts, daemons and control groups, is left in here, and
 ends with the first process of the sandbox's pid namespace. ``/run`` and ``/dev/shm`` are empty, ``/sys`` is mounted
-anew so that it shows this network, and the control groups that are seen as the root are ``tare-test-PID`` of the host's
-hierarchies. The rest of the file system is the host's.
+anew so that it shows this network, and what is seen as the root of the control groups is a group of the sandbox's. The
+rest of the file system is the host's.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def sandbox() -> Iterator[Sandbox]:
     mounted = [hierarchy for hierarchy in every if hierarchy.mount_point.startswith("/sys/fs/cgroup")]
     foreign = [hierarchy for hierarchy in every if hierarchy not in mounted]
     script = _script([*mounted, *_strays(mounted)], foreign)
-    name = f"tare-test-{os.getpid()}"
+    name = f"tare-test-engines-{os.getpid()}"
     with _control_groups(name, mounted) as groups, _first_process(groups, script) as pid:
         for group in groups:
             _settle(group)

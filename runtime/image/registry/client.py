@@ -9,7 +9,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlencode, urljoin
+from urllib.parse import quote, urlencode
 
 from runtime.image.descriptor import Descriptor
 from runtime.image.digest import Digest
@@ -17,7 +17,7 @@ from runtime.image.document import MAX_DOCUMENT_BYTES, Document
 from runtime.image.errors import CorruptBlob, InvalidDigest, InvalidDocument
 from runtime.image.manifest import INDEX_TYPES, MANIFEST_TYPES
 from runtime.image.registry.credentials import find_credentials, usual_files
-from runtime.image.registry.endpoint import Endpoint, Origin, is_loopback, may_be_plain, registry_host
+from runtime.image.registry.endpoint import Endpoint, Origin, is_loopback, joined, may_be_plain, registry_host
 from runtime.image.registry.errors import NoConnection, NotInRegistry, TooSlow, UnexpectedAnswer, Unreachable, Untrusted
 from runtime.image.registry.settings import RegistrySettings
 from runtime.image.registry.tokens import Access, Authorizer
@@ -125,6 +125,16 @@ class RegistryClient:
             raise UnexpectedAnswer(f"{what}: the registry has stored {told[:80]}, not {Digest.of(content)}")
         return answer
 
+    def put_blob(self, repository: Repository, content: bytes) -> Digest:
+        """Store a small blob, such as the empty configuration of an artefact."""
+        what = f"put blob {_join(repository, str(Digest.of(content)))}"
+        started = self.call(Call(repository, what, "POST", "blobs/uploads/", actions=PUSH, accepted=(202,)))
+        started.discard()
+        url = query(_target(started, started.header("Location")), digest=str(Digest.of(content)))
+        headers = {"Content-Type": "application/octet-stream"}
+        self.call(Call(repository, what, "PUT", url, headers, Body.of(content), PUSH, accepted=(201,))).discard()
+        return Digest.of(content)
+
     def has_blob(self, repository: Repository, descriptor: Descriptor) -> bool:
         """Whether the repository has the blob, in the size that is promised."""
         what = f"look for blob {_join(repository, str(descriptor.digest))}"
@@ -175,7 +185,7 @@ class RegistryClient:
             link = _LINK.search(answer.header("Link"))
             if not link:
                 return
-            url = urljoin(answer.url, link[1])
+            url = _target(answer, link[1])
         raise UnexpectedAnswer(f"{what}: more than {_MAX_PAGES} pages")
 
     def call(self, call: Call) -> Answer:
@@ -250,6 +260,17 @@ def _digest(content: bytes, reference: str) -> Digest:
     """The content's digest, by the algorithm that was asked for."""
     algorithm = reference.partition(":")[0] if ":" in reference else "sha256"
     return Digest(algorithm, hashlib.new(algorithm, content).hexdigest())
+
+
+def _target(answer: Answer, location: str) -> str:
+    """Where an answer sends us, which is the same registry."""
+    try:
+        url = joined(answer.url, location)
+    except ValueError as error:
+        raise UnexpectedAnswer(f"{answer.what}: the registry sends us to {error}") from error
+    if Origin.of(url) != Origin.of(answer.url):
+        raise UnexpectedAnswer(f"{answer.what}: the registry sends us elsewhere, to {url[:200]}")
+    return url
 
 
 def _stated_media_type(content: bytes, what: str) -> str:

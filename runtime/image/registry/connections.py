@@ -122,13 +122,17 @@ class _Patient:
         timer.daemon = True
         timer.start()
         try:
-            return super().getresponse()  # type: ignore[misc]
+            response = super().getresponse()  # type: ignore[misc]
         except Exception as error:
             if expired.is_set() and not isinstance(error, RegistryError):
                 raise TooSlow(f"{self.host}: no answer within {self.answer_s} s") from error
             raise
         finally:
             timer.cancel()
+        if expired.is_set():  # http.client takes headers that are cut off for all headers
+            response.close()
+            raise TooSlow(f"{self.host}: no answer within {self.answer_s} s")
+        return response
 
 
 def _pool_classes(answer_s: float) -> dict[str, type[HTTPConnectionPool]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 if TYPE_CHECKING:
     from runtime.image.reference import Reference
@@ -76,6 +76,13 @@ class Origin:
         if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
             raise ValueError(f"{url[:200]!r} is no URL of http or https")
         return cls(parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS[parts.scheme])
+
+
+def joined(url: str, location: str) -> str:
+    """Where ``location`` leads from ``url``; raises `ValueError` if that is no URL of http or https."""
+    found = urljoin(url, location)
+    Origin.of(found)
+    return found
 
 
 def is_host(component: str) -> bool:

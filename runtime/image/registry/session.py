@@ -6,10 +6,9 @@ import re
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
 
 from runtime.image.registry.client import PUSH, Call, query
-from runtime.image.registry.endpoint import Origin
+from runtime.image.registry.endpoint import Origin, joined
 from runtime.image.registry.errors import NotSecure, RegistryError, UnexpectedAnswer
 
 if TYPE_CHECKING:
@@ -87,12 +86,11 @@ class Session:
         location = answer.header("Location")
         if not location:
             raise UnexpectedAnswer(f"{self._what}: the registry does not say where to send it")
-        url = urljoin(answer.url, location)
         try:
-            scheme = Origin.of(url).scheme
+            url = joined(answer.url, location)
         except ValueError as error:
-            raise UnexpectedAnswer(f"{self._what}: the registry sends us to what {error}") from error
-        if scheme == "http" and Origin.of(answer.url).scheme == "https":
+            raise UnexpectedAnswer(f"{self._what}: the registry sends us to {error}") from error
+        if Origin.of(url).scheme == "http" and Origin.of(answer.url).scheme == "https":
             raise NotSecure(f"{self._what}: to be sent to {url[:200]}, without TLS")
         self._location = url
 

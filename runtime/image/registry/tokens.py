@@ -9,11 +9,11 @@ import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urlencode
 
 from runtime.image.document import Document
 from runtime.image.errors import InvalidDocument
-from runtime.image.registry.endpoint import Origin
+from runtime.image.registry.endpoint import Origin, joined
 from runtime.image.registry.errors import AuthenticationFailed, UnexpectedAnswer
 from runtime.image.registry.transport import Body, Request
 
@@ -130,12 +130,11 @@ class Authorizer:
 
     def _realm(self, access: Access, challenge: Challenge, answer: Answer) -> str:
         """The token service's URL; over TLS, unless the registry itself is spoken to without."""
-        realm = urljoin(f"{access.endpoint.scheme}://{access.endpoint.host}", challenge.parameters.get("realm", ""))
         try:
-            scheme = Origin.of(realm).scheme
+            realm = joined(access.endpoint.url(""), challenge.parameters.get("realm", ""))
         except ValueError as error:
             raise UnexpectedAnswer(f"{answer.what}: the realm of tokens: {error}") from error
-        if scheme != "https" and access.endpoint.scheme == "https":
+        if Origin.of(realm).scheme != "https" and access.endpoint.scheme == "https":
             raise UnexpectedAnswer(f"{answer.what}: tokens are to come from {realm[:200]}, without TLS")
         self._transport.check_plain(realm, answer.what)
         return realm

@@ -9,13 +9,12 @@ import threading
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urljoin
 
 import urllib3
 
 from runtime.image.registry.answer import Answer, transfer_errors
 from runtime.image.registry.connections import Connections
-from runtime.image.registry.endpoint import Origin, may_be_plain
+from runtime.image.registry.endpoint import Origin, joined, may_be_plain
 from runtime.image.registry.errors import (
     NoConnection,
     NotSecure,
@@ -117,14 +116,13 @@ class Transport:
 
     def _redirected(self, request: Request, answer: Answer) -> str:
         """Where the answer points; raises for what is not followed."""
-        url = urljoin(answer.url, answer.header("Location"))
+        try:
+            url = joined(answer.url, answer.header("Location"))
+        except ValueError as error:
+            raise UnexpectedAnswer(f"{request.what}: redirected: {error}") from error
         if request.method not in _FOLLOWED:
             raise UnexpectedAnswer(f"{request.what}: redirected to {url[:200]}, which only reading requests follow")
-        try:
-            target = Origin.of(url)
-        except ValueError as error:
-            raise UnexpectedAnswer(f"{request.what}: redirected to what {error}") from error
-        if Origin.of(answer.url).scheme == "https" and target.scheme == "http":
+        if Origin.of(answer.url).scheme == "https" and Origin.of(url).scheme == "http":
             raise NotSecure(f"{request.what}: redirected from TLS to {url[:200]} without it")
         self.check_plain(url, request.what)
         return url

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.engines import Engine, Host
+    from tests.support.engine import Engine, Host
 
 # What the engines keep however many containers there are: parents of control groups, and dockerd's own network.
 KEPT = {
@@ -28,32 +28,32 @@ KEPT = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     require_root()
     return engines.make_image(tmp_path_factory.mktemp("image"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     require_root()
     with sandbox() as made:
         yield engines.make_host(made, tmp_path_factory.mktemp("engines"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def driver(host: Host) -> str:
     return engines.storage_driver(host.sandbox, host.directory / "probe")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ctr(host: Host, archive: Path) -> Iterator[tuple[str, ...]]:
     with engines.containerd(host) as command:
         host.call(*command, "images", "import", str(archive))
         yield command
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def docker(host: Host, driver: str, archive: Path, ctr: tuple[str, ...]) -> Iterator[Engine]:
     assert ctr
     with engines.docker(host, driver) as engine:
@@ -61,14 +61,14 @@ def docker(host: Host, driver: str, archive: Path, ctr: tuple[str, ...]) -> Iter
         yield from _leaving_nothing(engine)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def podman(host: Host, driver: str, archive: Path) -> Iterator[Engine]:
     engine = engines.podman(host, driver)
     engine("load", "--input", str(archive))
     yield from _leaving_nothing(engine)
 
 
-@pytest.fixture(scope="session", params=["docker", "podman"])
+@pytest.fixture(scope="package", params=["docker", "podman"])
 def engine(request: pytest.FixtureRequest) -> Engine:
     found: Engine = request.getfixturevalue(request.param)
     return found

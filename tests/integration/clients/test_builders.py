@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.bundle import runtime_path
-from tests.support.engines import IMAGE, containers_environment, program
+from tests.support.engine import IMAGE, program
+from tests.support.engines import containers_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
     from typing import Any
 
-    from tests.support.engines import Engine, Host, Outcome
+    from tests.support.engine import Engine, Host, Outcome
 
 pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 

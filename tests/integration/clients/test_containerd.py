@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.bundle import runtime_path, wait_until
-from tests.support.engines import IMAGE, Outcome
+from tests.support.engine import IMAGE, Outcome
 from tests.support.terminal import terminal
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from tests.support.engines import Host
+    from tests.support.engine import Host
 
 pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 

@@ -11,7 +11,7 @@ from tests.support.bundle import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.engines import Container, Engine
+    from tests.support.engine import Container, Engine
 
 pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.engines import Engine
+    from tests.support.engine import Engine
 
 pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 

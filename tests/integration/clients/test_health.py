@@ -9,7 +9,7 @@ import pytest
 from tests.support.bundle import wait_until
 
 if TYPE_CHECKING:
-    from tests.support.engines import Container, Engine
+    from tests.support.engine import Container, Engine
 
 pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.bundle import wait_until
-from tests.support.engines import IMAGE
+from tests.support.engine import IMAGE
 
 if TYPE_CHECKING:
-    from tests.support.engines import Engine
+    from tests.support.engine import Engine
 
 pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 
@@ -201,9 +201,14 @@ def test_top(engine: Engine) -> None:
 def test_stats(engine: Engine) -> None:
     with engine.container("sh", "-c", "sleep 1000 & sleep 1000", options=("--memory", "64m")) as container:
         template = "{{.Name}} {{.%s}} {{.MemUsage}}" % ("PIDs" if engine.is_docker else "PIDS")
-        said = engine("stats", "--no-stream", "--format", template, container.name).text
-        name, pids, used, _, limit = said.split()
-        assert (name, pids) == (container.name, "2")
+
+        def stats() -> list[str]:
+            return engine("stats", "--no-stream", "--format", template, container.name).text.split()
+
+        # The first sample may be taken before the shell has started the other process.
+        wait_until(lambda: stats()[1] == "2")
+        name, _, used, _, limit = stats()
+        assert name == container.name
         assert limit in {"64MiB", "67.11MB"}
         assert not used.startswith("0B")
 

@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.engines import Engine
+    from tests.support.engine import Engine
 
 pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.engines import IMAGE, RUNTIME
+from tests.support.engine import IMAGE
+from tests.support.engines import RUNTIME
 from tests.support.sandbox import send
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.engines import Engine
+    from tests.support.engine import Engine
 
 pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 

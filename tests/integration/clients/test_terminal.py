@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.engines import IMAGE
+from tests.support.engine import IMAGE
 from tests.support.terminal import CTRL_C, CTRL_D, Terminal, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.engines import Engine
+    from tests.support.engine import Engine
 
 pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 
