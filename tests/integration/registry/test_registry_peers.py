@@ -37,13 +37,7 @@ if TYPE_CHECKING:
     from runtime.image.store import Image, ImageStore
     from tests.support.registry import Registry
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(
-        any(shutil.which(name) is None for name in ("skopeo", "umoci", "buildah", "podman")),
-        reason="needs skopeo, umoci, buildah and podman",
-    ),
-]
+pytestmark = [pytest.mark.root, pytest.mark.engines]
 
 DIRECTORY, SYMLINK, HARD_LINK, FIFO = tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE
 BASE = make_tar(

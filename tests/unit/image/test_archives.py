@@ -50,6 +50,12 @@ def member(
     return info, content
 
 
+def sparse_member() -> tuple[tarfile.TarInfo, bytes]:
+    info, content = member("manifest.json", b"1000000000\n" + b"0\n" * 1000)
+    info.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}
+    return info, content
+
+
 def archive(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> Path:
     with tarfile.open(path, "w") as tar:
         for info, content in members:
@@ -107,6 +113,7 @@ def test_images_without_names_are_kept(tmp_path: Path, store: ImageStore) -> Non
             CorruptBlob,
             "digest",
         ),
+        ([sparse_member()], ArchiveError, "a sparse file"),
         ([member("oci-layout", b"{}")], ImageError, "index.json|imageLayoutVersion"),
     ],
 )

@@ -80,11 +80,19 @@ def test_where_the_files_are() -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        b"[]", b"{", b"\xff", b'{"auths": []}', b'{"auths": {"x.org": 1}}', b'{"auths": {"x.org": {"auth": "%%%"}}}',
-        b'{"auths": {"x.org": {"auth": "bWU="}}}', b'{"auths": {"x.org": {"auth": 5}}}', b'{"credHelpers": {"x.org": 5}}',
-        b'{"credsStore": "../../bin/sh"}', b'{"credsStore": "no-such-helper-anywhere"}',
+        b"[]",
+        b"{",
+        b"\xff",
+        b'{"auths": []}',
+        b'{"auths": {"x.org": 1}}',
+        b'{"auths": {"x.org": {"auth": "%%%"}}}',
+        b'{"auths": {"x.org": {"auth": "bWU="}}}',
+        b'{"auths": {"x.org": {"auth": 5}}}',
+        b'{"credHelpers": {"x.org": 5}}',
+        b'{"credsStore": "../../bin/sh"}',
+        b'{"credsStore": "no-such-helper-anywhere"}',
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_named(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     with pytest.raises(CredentialsError):
