@@ -71,6 +71,8 @@ CAPABILITIES: dict[str, Callable[[], bool]] = {
     "version 2 of control groups alone": lambda: Path("/sys/fs/cgroup/cgroup.controllers").exists(),
     "version 2 beside version 1 of control groups": lambda: Path("/sys/fs/cgroup/unified/cgroup.procs").exists(),
     "a devices cgroup": lambda: _controls("devices"),
+    "no systemd": lambda: not Path("/run/systemd/system").exists(),
+    "memory policies": lambda: Path("/proc/self/numa_maps").exists(),
 }
 
 # What set-up or the caller provides: marker, what to ask, what to do about it.

@@ -6,9 +6,10 @@ makes, unless a source is of another time or size than it was then: if so, it im
 
 from __future__ import annotations
 
-import contextlib
 import marshal
 import os
+
+from runtime.unwinding import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _NO_DOCSTRINGS = 2
 def write(package: str, path: str) -> None:
     """Compile the modules of the package, a directory, into one file; where that cannot be done, do not."""
     temporary = f"{path}.{os.getpid()}"
-    with contextlib.suppress(OSError, SyntaxError):  # a source that is being written: who needs it will say so
+    with suppress(OSError, SyntaxError):  # a source that is being written: who needs it will say so
         content = marshal.dumps({name: _entry(source) for name, source in _sources(package)})
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(temporary, "wb") as file:

@@ -11,7 +11,7 @@ import io
 import posixpath
 import tarfile
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 from runtime.image.archive import ARCHIVE_ERRORS, Entry
 from runtime.image.compression import decompressor, sniff
@@ -30,6 +30,15 @@ MAX_MEMBERS = 100_000
 _MAX_LINKS = 8
 
 
+class _Plain(Entry):
+    """A header of an archive of images. None of its files is sparse: tarfile would read a map of any length."""
+
+    def _proc_sparse(self, *_: object) -> NoReturn:
+        raise tarfile.ReadError("a sparse file")
+
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _proc_sparse
+
+
 class ArchiveFile:
     """An archive that can be read in any order; ``name`` begins each error."""
 
@@ -41,6 +50,7 @@ class ArchiveFile:
             while (entry := cast("Entry | None", tar.next())) is not None:
                 if len(self._members) >= MAX_MEMBERS:
                     raise ArchiveError(f"{name}: more than {MAX_MEMBERS} members")
+                entry.check()
                 self._members[posixpath.normpath(entry.name).lstrip("/")] = entry
 
     def __contains__(self, member: str) -> bool:
@@ -148,7 +158,7 @@ def _copy(stream: Readable, target: BinaryIO, max_bytes: int, name: str) -> None
 def _open_tar(file: BinaryIO, name: str) -> ArchiveFile:
     with archive_errors(name):
         tar = tarfile.open(  # noqa: SIM115 - the file is the caller's
-            fileobj=file, mode="r:", tarinfo=Entry, encoding="utf-8", errors="surrogateescape"
+            fileobj=file, mode="r:", tarinfo=_Plain, encoding="utf-8", errors="surrogateescape"
         )
     return ArchiveFile(tar, name)
 
@@ -158,7 +168,7 @@ class ArchiveWriter:
 
     def __init__(self, file: BinaryIO) -> None:
         self._tar = tarfile.open(  # noqa: SIM115 - ended by close
-            fileobj=file, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8", bufsize=1 << 20
+            fileobj=file, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8"
         )
         self._names: set[str] = set()
 

@@ -108,6 +108,11 @@ class _Patient:
     sock: Any
     host: str
 
+    def connect(self) -> None:
+        """Connect; what is sent then may take as long as an answer may: urllib3 would give it no longer than this."""
+        super().connect()  # type: ignore[misc]
+        self.sock.settimeout(self.answer_s)
+
     def getresponse(self) -> Any:
         """The head of the answer; raises `TooSlow`."""
         expired = threading.Event()

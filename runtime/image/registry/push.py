@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runtime.image.collect import references
 from runtime.image.descriptor import Descriptor
 from runtime.image.errors import ImageError
 from runtime.image.reference import Reference
@@ -14,7 +16,7 @@ from runtime.image.registry.progress import Reporter, Status
 from runtime.image.registry.upload import Upload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from runtime.image.compression import Compression
     from runtime.image.digest import Digest
@@ -79,7 +81,7 @@ def _prepared(
 
 
 def _push_blobs(store: ImageStore, upload: Upload, manifest: Manifest) -> None:
-    sources = _sources(store.images(), upload.repository)
+    sources = _sources(store, upload.repository)
     # Two layers may be one and the same blob.
     blobs = {blob.digest: blob for blob in (*manifest.layers, manifest.config)}.values()
 
@@ -89,15 +91,13 @@ def _push_blobs(store: ImageStore, upload: Upload, manifest: Manifest) -> None:
     in_parallel(work, blobs, upload.client.settings.parallel_transfers)
 
 
-def _sources(images: Sequence[Image], repository: Repository) -> dict[Digest, list[str]]:
+def _sources(store: ImageStore, repository: Repository) -> dict[Digest, list[str]]:
     """Of each blob, other repositories of the same registry that should have it: an image there is called so."""
     found: dict[Digest, dict[str, None]] = {}
-    for image in images:
-        try:
-            source = Repository.of(Reference.parse(image.reference))
-        except ImageError:
-            continue
-        if source.host == repository.host and source.path != repository.path:
-            for blob in (image.manifest.config, *image.manifest.layers):
-                found.setdefault(blob.digest, {})[source.path] = None
+    for entry in store.layout.index().manifests:
+        with suppress(ImageError):  # what is wrong with other images is no matter of this one
+            source = Repository.of(Reference.parse(entry.ref_name))
+            if source.host == repository.host and source.path != repository.path:
+                for blob in references(store, entry)[0]:
+                    found.setdefault(blob.digest, {})[source.path] = None
     return {digest: list(paths) for digest, paths in found.items()}
