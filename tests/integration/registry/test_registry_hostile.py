@@ -262,17 +262,20 @@ def test_credentials_do_not_follow_a_redirect_to_another_host(
         assert all("Authorization" in seen.headers for seen in fake.seen("blobs")[-1:])
 
 
+@pytest.mark.parametrize("challenge", ['Basic realm="x"', 'Bearer realm="http://{host}/token",service="x"'])
 def test_whom_we_are_redirected_to_cannot_ask_for_our_credentials(
-    fake: FakeRegistry, offered: Image, other: ImageStore
+    fake: FakeRegistry, offered: Image, other: ImageStore, challenge: str
 ) -> None:
     with fake_registry() as elsewhere, RegistryClient(QUICK, lambda _: SECRET) as client:
         fake.rule(
             "GET .*blobs", lambda exchange: exchange.answer(307, Location=f"http://{elsewhere.host}{exchange.path}")
         )
-        elsewhere.rule("GET", asks_for_password)
+        asked = challenge.format(host=elsewhere.host)
+        elsewhere.rule("GET .*blobs", lambda exchange: exchange.answer(401, WWW_Authenticate=asked))
         with pytest.raises(AuthenticationFailed):
             pull(other, client, f"{fake.host}/a/site:1")
         assert [seen for seen in elsewhere.requests if "Authorization" in seen.headers] == []
+        assert elsewhere.seen("token") == []
     assert offered.reference == "site:1"
 
 

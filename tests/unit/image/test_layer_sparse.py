@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runtime.image.archive import Devices, LayerLimits
+from runtime.image.archive import Archive, Devices, LayerLimits, layer_errors
 from runtime.image.errors import LayerError, UnsafeEntry
 from tests.unit.image.conftest import Ground, Member, make_tar
 
@@ -84,6 +84,39 @@ def test_maps_that_lie(ground: Ground, member: Member) -> None:
     with pytest.raises(LayerError, match=r"^layer sha256:"):
         ground.extract(make_tar(member, Member("after", content=b"x")))
     assert ground.untouched()
+
+
+class Endless:
+    """The head of an archive, and then for ever lines of a map."""
+
+    def __init__(self, head: bytes) -> None:
+        self.head = head
+        self.given = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data, self.head = self.head[:size], self.head[size:]
+        data += b"0\n" * ((size - len(data)) // 2)
+        self.given += len(data)
+        return data
+
+
+@pytest.mark.parametrize("kind", ["map of version 1", "extensions of the old form"])
+def test_a_map_without_end_is_read_into_no_memory(kind: str) -> None:
+    if kind == "map of version 1":
+        head = make_tar(version_1(b"1000000000\n" + b"0\n" * 250, 50))
+        head = head[: head.rindex(b"1000000000")]
+        head += b"1000000000\n"
+    else:
+        info = tarfile.TarInfo("f")
+        header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+        header[156:157], header[482] = b"S", 1
+        header[148:156] = b" " * 8
+        header[148:155] = b"%06o\0" % sum(header)
+        head = bytes(header)
+    stream = Endless(head)
+    with layer_errors("x"), pytest.raises(tarfile.TarError):
+        list(Archive(stream, LayerLimits(max_bytes=64 << 20), "x"))
+    assert stream.given < 4 << 20
 
 
 DEVICE = Member("dev/sda", tarfile.BLKTYPE, device=(8, 0), mode=0o660)
