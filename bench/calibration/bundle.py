@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.cgroups.cgroup import CPU_PERIOD_US
 from runtime.linux import capabilities, seccomp
-from runtime.rootfs.plan import MASKED_PATHS, READONLY_PATHS
+from runtime.spec.defaults import MASKED_PATHS, READONLY_PATHS
 from runtime.spec.profile import default_profile
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 
@@ -10,6 +9,7 @@ from runtime.cgroups.cgroup import remove_directory
 from runtime.cgroups.files import doing, read, read_if_there, write, write_raw
 from runtime.cgroups.hierarchy import CgroupError
 from runtime.cgroups.members import members
+from runtime.unwinding import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def make_v1(directory: str, made: list[str]) -> None:
     Others remove their empty groups: a parent that was just seen may be gone when its child is to be made.
     """
     for _ in range(_ATTEMPTS):
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             _make(directory, made)
             return
         make_v1(os.path.dirname(directory), made)
@@ -80,7 +80,7 @@ def delegate(directory: str, uid: int) -> None:
     with doing(f"give cgroup {directory} to user {uid}"):
         os.chown(directory, uid, -1)
         for name in names:
-            with contextlib.suppress(FileNotFoundError):
+            with suppress(FileNotFoundError):
                 os.chown(f"{directory}/{name}", uid, -1)
 
 

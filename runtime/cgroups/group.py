@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 
@@ -18,6 +17,7 @@ from runtime.cgroups.members import kill_all, members, signal_all
 from runtime.cgroups.place import DEFAULT_PARENT, parse_own, plan_place
 from runtime.cgroups.writing import make_writes
 from runtime.linux import signals
+from runtime.unwinding import ExitStack, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class ContainerCgroup:
         One that is there already must be empty and not frozen: it is the container's then, and goes with it.
         """
         writes = plan_writes(self.version, resources)
-        with contextlib.ExitStack() as undo:
+        with ExitStack() as undo:
             made: list[str] = []
             undo.callback(remove_all, made)
             for directory in self.directories:
@@ -213,10 +213,10 @@ class ContainerCgroup:
                 remove_directory(path)
             above = os.path.dirname(directory)
             if os.path.basename(above) == DEFAULT_PARENT:
-                with contextlib.suppress(OSError):  # others are in it, or have just removed it
+                with suppress(OSError):  # others are in it, or have just removed it
                     os.rmdir(above)
         for path in reversed(self._made):
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 os.rmdir(path)
 
     def _places_of(self, controller: str) -> str | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 
 from runtime.cgroups.hierarchy import CgroupError
 from runtime.linux import signals
+from runtime.unwinding import contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,13 +70,13 @@ def signal_all(directory: str, number: int, freezer: Freezer | None) -> None:
     raise CgroupError(f"signal all in cgroup {directory}: there are new processes again and again")
 
 
-@contextlib.contextmanager
+@contextmanager
 def _stopped(freezer: Freezer | None, *, stays: bool) -> Iterator[None]:
     if freezer is None:
         yield
         return
     # Not stopping in time is no reason to let them live.
-    with contextlib.suppress(CgroupError):
+    with suppress(CgroupError):
         freezer.freeze()
     try:
         yield
@@ -87,5 +87,5 @@ def _stopped(freezer: Freezer | None, *, stays: bool) -> Iterator[None]:
 
 def _send(pids: set[int], number: int) -> None:
     for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):
             os.kill(pid, number)

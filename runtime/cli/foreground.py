@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from runtime.cli.verbs.sharing import connect_console, preserved_fds, warn_of_capabilities, write_pid_file
@@ -11,6 +10,7 @@ from runtime.container.delete import delete_container
 from runtime.container.errors import NotFound
 from runtime.container.start import start
 from runtime.linux import signals
+from runtime.unwinding import ExitStack, contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def run(command: Command, given: Given) -> int:
     bundle = read_bundle(given.bundle)
     warn_of_capabilities(command, bundle.config.process)
     terminal = bundle.config.process is not None and bundle.config.process.terminal
-    with contextlib.ExitStack() as held:
+    with ExitStack() as held:
         relay = None
         if terminal and given.console_socket is None and not given.detach:
             from runtime.cli.terminal import Relay
@@ -45,7 +45,7 @@ def run(command: Command, given: Given) -> int:
                 return 0
             status = attended(state.pid) if relay is None else relay.wait(state.pid)
         except BaseException:
-            with contextlib.suppress(NotFound):  # a hook that fails takes the container with it
+            with suppress(NotFound):  # a hook that fails takes the container with it
                 delete_container(container, force=True)
             raise
         if not given.keep:
@@ -67,15 +67,15 @@ def exit_status(status: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-@contextlib.contextmanager
+@contextmanager
 def _forwarding(pid: int) -> Iterator[None]:
     def forward(number: int, _: object) -> None:
-        with contextlib.suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):
             os.kill(pid, number)
 
     before = {}
     for number in signals.valid_signals() - signals.NOT_FORWARDED:
-        with contextlib.suppress(OSError, ValueError):  # those that the C library keeps to itself
+        with suppress(OSError, ValueError):  # those that the C library keeps to itself
             before[number] = signals.signal(number, forward)
     try:
         yield

@@ -1,14 +1,15 @@
 """Keep all modules of a cold command compiled in one file, as Python keeps each in a .pyc of its own.
 
 Eighty modules are eighty searches, stats, opens and reads. `runtime/cli/tare-runtime` reads the file that `write`
-makes, unless a source is of another time or size than it was then: if so, it imports as usual, and has it made anew.
+makes. A source that is of another time or size than it was then is imported as usual, and the file made anew.
 """
 
 from __future__ import annotations
 
-import contextlib
 import marshal
 import os
+
+from runtime.unwinding import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _NO_DOCSTRINGS = 2
 def write(package: str, path: str) -> None:
     """Compile the modules of the package, a directory, into one file; where that cannot be done, do not."""
     temporary = f"{path}.{os.getpid()}"
-    with contextlib.suppress(OSError, SyntaxError):  # a source that is being written: who needs it will say so
+    with suppress(OSError, SyntaxError):  # a source that is being written: who needs it will say so
         content = marshal.dumps({name: _entry(source) for name, source in _sources(package)})
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(temporary, "wb") as file:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
 
 from runtime import VERSION
 from runtime.cgroups.hierarchy import CgroupError
@@ -105,7 +104,8 @@ def _about() -> str:
 
 def _run(given: Given, verb: str, rest: list[str]) -> int:
     log = Log(given.log, given.log_format, given.debug)
-    module: Verb = import_module(f"runtime.cli.verbs.{_VERBS[verb]}")
+    # Not by importlib, which brings warnings.
+    module: Verb = __import__(f"runtime.cli.verbs.{_VERBS[verb]}", fromlist=("SYNTAX",))
     syntax = module.SYNTAX[verb]
     options = parse(Syntax((*syntax.options, _HELP), syntax.arguments, 0, None), rest)
     if options.help:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import array
-import contextlib
 import fcntl
 import os
 import select
@@ -15,6 +14,7 @@ import tty
 
 from runtime.cli.foreground import exit_status
 from runtime.container.errors import ContainerError
+from runtime.unwinding import ExitStack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Relay:
         self._theirs.set_inheritable(True)
         self.console_fd = self._theirs.fileno()
         self._master = -1
-        self._stack = contextlib.ExitStack()
+        self._stack = ExitStack()
         return self
 
     def __exit__(self, *_: object) -> None:

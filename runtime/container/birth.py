@@ -7,7 +7,6 @@ moves only children yet to be born. Then a midwife, a child of ours, goes there 
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import struct
@@ -18,6 +17,7 @@ from runtime.linux import syscalls
 from runtime.process.standalone import bear
 from runtime.process.user_namespace import write_mappings
 from runtime.spec.reader import SpecError, show
+from runtime.unwinding import ExitStack, suppress
 from runtime.values import Value
 
 TYPE_CHECKING = False
@@ -64,7 +64,7 @@ class Namespaces(Value):
         return tuple((kind, fd) for kind, fd in self.joined.items() if kind not in {*_MIDWIFE_JOINS, "pid"})
 
 
-def open_namespaces(stack: contextlib.ExitStack, linux: Linux) -> Namespaces:
+def open_namespaces(stack: ExitStack, linux: Linux) -> Namespaces:
     """Open those that are given by path; raises `SpecError` for a path that is none of that type."""
     joined = {}
     for index, namespace in enumerate(linux.namespaces):
@@ -79,7 +79,7 @@ def open_namespaces(stack: contextlib.ExitStack, linux: Linux) -> Namespaces:
     return Namespaces(linux, joined)
 
 
-def _open(stack: contextlib.ExitStack, where: str, path: str, flag: int) -> int:
+def _open(stack: ExitStack, where: str, path: str, flag: int) -> int:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
@@ -143,7 +143,7 @@ def _assist(
     prepared: Prepared, namespaces: Namespaces, entrance: Entrance, pipes: tuple[int, int], delivery: Delivery | None
 ) -> NoReturn:
     """The midwife's life. She enters the group too, because from within a user namespace nobody is moved into it."""
-    with contextlib.suppress(BaseException):
+    with suppress(BaseException):
         try:
             _enter_group(entrance)
             _go_there(namespaces, pipes)
@@ -187,7 +187,7 @@ def _go_there(namespaces: Namespaces, pipes: tuple[int, int]) -> None:
 
 def _become_root() -> None:
     """Of the namespace: only root keeps its capabilities through an execve (capabilities(7))."""
-    with contextlib.suppress(PermissionError):  # where an unprivileged user made it (user_namespaces(7))
+    with suppress(PermissionError):  # where an unprivileged user made it (user_namespaces(7))
         os.setgroups(())
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from runtime.cgroups.group import ContainerCgroup
@@ -10,6 +9,7 @@ from runtime.container.create import root_of
 from runtime.container.errors import ContainerError, WrongStatus
 from runtime.container.kill import end
 from runtime.container.state import State, Status
+from runtime.unwinding import ExitStack
 from runtime.values import Value
 
 TYPE_CHECKING = False
@@ -48,7 +48,7 @@ def restore(store: Store, container_id: str, bundle: Bundle, options: Checkpoint
     if not os.path.isdir(options.images):
         raise ContainerError(f"restore container {container_id!r}: {options.images} is no directory of images")
     container = store.claim(container_id)
-    with contextlib.ExitStack() as undo:
+    with ExitStack() as undo:
         undo.callback(container.remove)
         container.write_config(bundle.text, config)
         group = ContainerCgroup.resolve(config.linux.cgroups_path, container_id, rootless=os.geteuid() != 0)

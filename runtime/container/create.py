@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import stat
@@ -30,6 +29,7 @@ from runtime.process.standalone import prepare, receive
 from runtime.spec.config import parse_config
 from runtime.spec.execution import OciProcess
 from runtime.spec.reader import SpecError, show
+from runtime.unwinding import ExitStack
 from runtime.values import Value, replace
 
 TYPE_CHECKING = False
@@ -92,7 +92,7 @@ def create(store: Store, container_id: str, bundle: Bundle, options: CreateOptio
     container = store.claim(container_id)
     creation = None
     try:
-        with contextlib.ExitStack() as undo:
+        with ExitStack() as undo:
             undo.callback(container.remove)
             container.write_config(bundle.text, config)
             creation = _Creation(container, config, process, bundle.directory, options)
@@ -121,9 +121,9 @@ class _Creation:
         )
         self._state = State.fresh(container.id, bundle, self._rootfs, config.annotations)
 
-    def make(self, undo: contextlib.ExitStack) -> State:
+    def make(self, undo: ExitStack) -> State:
         """All of it, from the cgroup on; ``undo`` takes everything back."""
-        with contextlib.ExitStack() as held:
+        with ExitStack() as held:
             namespaces = open_namespaces(held, self._config.linux)
             mounts = open_sources(held, self._config, self._bundle, self._rootfs)
             refuse_others(self._rootfs, self._config)
@@ -164,7 +164,7 @@ class _Creation:
         mapping = next((m for m in linux.uid_mappings if 0 <= uid - m.container_id < m.size), None)
         self._group.give_to(uid if mapping is None else mapping.host_id + uid - mapping.container_id)
 
-    def _share(self, undo: contextlib.ExitStack, pid: int) -> None:
+    def _share(self, undo: ExitStack, pid: int) -> None:
         """What few containers ask for: devices of the host's network, and a share of its caches."""
         linux = self._config.linux
         if linux.net_devices:
@@ -180,7 +180,7 @@ class _Creation:
         """Run the hooks of what is no more."""
         return run_poststop(self._config.hooks.poststop, oci_state(self._state, Status.STOPPED))
 
-    def _channels(self, held: contextlib.ExitStack) -> tuple[int, int, int]:
+    def _channels(self, held: ExitStack) -> tuple[int, int, int]:
         """Our end of the status FIFO, the child's, and that of the start FIFO, which keeps a writer of its own."""
         for name in (START, STATUS):
             os.mkfifo(self._container.path(name), 0o600)

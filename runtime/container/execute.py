@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 
@@ -33,6 +32,7 @@ from runtime.process.attributes import join_keyring, set_affinity
 from runtime.process.delivery import delivery_into, plan_delivery
 from runtime.process.program import plan_lookup, plan_signals
 from runtime.process.standalone import bear, prepare, receive
+from runtime.unwinding import ExitStack, suppress
 from runtime.values import Value
 
 TYPE_CHECKING = False
@@ -71,7 +71,7 @@ def execute(container: Container, process: OciProcess, options: ExecOptions) -> 
 
 def run_inside(state: State, config: Config, process: OciProcess, options: ExecOptions) -> int:
     """The same without a look at the status."""
-    with contextlib.ExitStack() as held:
+    with ExitStack() as held:
         reports, status, start, go = _channels(held, options.preserved_fds)
         payload = Payload(
             process=process,
@@ -97,14 +97,14 @@ def run_inside(state: State, config: Config, process: OciProcess, options: ExecO
         try:
             _attend(reports, prepared.purposes, lambda: _release(state, config, payload, pid, go))
         except ContainerError:
-            with contextlib.suppress(ProcessLookupError):
+            with suppress(ProcessLookupError):
                 signals.pidfd_send_signal(child, signals.SIGKILL)
             os.waitpid(pid, 0)
             raise
         return pid
 
 
-def _channels(held: contextlib.ExitStack, preserved: int) -> tuple[int, int, int, int]:
+def _channels(held: ExitStack, preserved: int) -> tuple[int, int, int, int]:
     """Our end of the status pipe and the child's, the child's end of the start pipe and ours."""
     (reports, status), (start, go) = os.pipe(), os.pipe()
     for fd in (reports, go):
@@ -116,7 +116,7 @@ def _channels(held: contextlib.ExitStack, preserved: int) -> tuple[int, int, int
     return reports, moved[0], moved[1], go
 
 
-def _open_process(held: contextlib.ExitStack, state: State) -> int:
+def _open_process(held: ExitStack, state: State) -> int:
     try:
         pidfd = os.pidfd_open(state.pid)
     except ProcessLookupError as error:

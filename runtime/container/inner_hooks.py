@@ -6,7 +6,6 @@ of system calls, which ends in the hook's execve (`runtime.process.delivery`).
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import time
@@ -19,6 +18,7 @@ from runtime.linux.program import Call, Failure, Vector
 from runtime.process.delivery import delivery_into, plan_delivery
 from runtime.process.program import plan_signals
 from runtime.process.standalone import bear, close_all_but, prepare, receive
+from runtime.unwinding import ExitStack, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def run_inner_hooks(
 
 def _run(hook: Hook, state: bytes, pid: int, kinds: Collection[str]) -> tuple[int, bytes]:
     """The exit status, and what the hook said."""
-    with contextlib.ExitStack() as ours:
-        with contextlib.ExitStack() as theirs:
+    with ExitStack() as ours:
+        with ExitStack() as theirs:
             (stdin, feed), (said, stdout), (reports, status) = os.pipe(), os.pipe(), os.pipe()
             for fd in (feed, said, reports):
                 ours.callback(os.close, fd)
@@ -71,7 +71,7 @@ def _run(hook: Hook, state: bytes, pid: int, kinds: Collection[str]) -> tuple[in
             receive(reports, prepared.purposes)
             output = _converse((feed, said, child), state, hook.timeout)
         finally:
-            with contextlib.suppress(ProcessLookupError):
+            with suppress(ProcessLookupError):
                 signals.pidfd_send_signal(child, signals.SIGKILL)
             _, ended = os.waitpid(born, 0)
         return os.waitstatus_to_exitcode(ended), output

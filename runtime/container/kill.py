@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 
 from runtime.container.errors import ContainerError, WrongStatus
 from runtime.container.state import Status, start_time_of
 from runtime.linux import signals
+from runtime.unwinding import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def kill(container: Container, number: int, *, everybody: bool = False) -> None:
 
 def send(state: State, number: int) -> None:
     """To the first process and no other that has its pid by now; one that has gone is no error."""
-    with contextlib.suppress(ProcessLookupError):
+    with suppress(ProcessLookupError):
         pidfd = os.pidfd_open(state.pid)
         try:
             if start_time_of(state.pid) == state.start_time:
@@ -48,7 +48,7 @@ def end(state: State) -> None:
     """Kill every process and wait until the first has ended; raises `ContainerError` if it does not."""
     send(state, signals.SIGKILL)
     state.group.kill(signals.SIGKILL)
-    with contextlib.suppress(ProcessLookupError):
+    with suppress(ProcessLookupError):
         pidfd = os.pidfd_open(state.pid)
         try:
             if start_time_of(state.pid) == state.start_time and not _ends(pidfd):

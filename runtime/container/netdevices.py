@@ -6,7 +6,6 @@ Otherwise they are the namespace's, and go with it.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 
@@ -14,6 +13,7 @@ from runtime.linux import constants as c
 from runtime.linux import syscalls
 from runtime.linux.rtnetlink import IFF_UP, Route, index_of
 from runtime.spec.reader import SpecError, show
+from runtime.unwinding import ExitStack, contextmanager, suppress
 from runtime.values import Value
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ class Moved(Value):
     index: int
 
 
-def move_devices(undo: contextlib.ExitStack, pid: int, devices: tuple[NetDevice, ...]) -> None:
+def move_devices(undo: ExitStack, pid: int, devices: tuple[NetDevice, ...]) -> None:
     """All of them, to the namespace of this process; raises `SpecError`. ``undo`` takes them back."""
     for device in devices:
         where = f"linux.netDevices[{show(device.host_name)}]"
@@ -48,10 +48,10 @@ def move_devices(undo: contextlib.ExitStack, pid: int, devices: tuple[NetDevice,
             raise SpecError(where, f"move it to the container: {problem}") from error
 
 
-@contextlib.contextmanager
+@contextmanager
 def _two_namespaces(pid: int) -> Iterator[tuple[Route, Route, int, int]]:
     """Sockets and descriptors of our own network namespace and of that of a process."""
-    with contextlib.ExitStack() as held:
+    with ExitStack() as held:
         fds = []
         for path in ("/proc/self/ns/net", f"/proc/{pid}/ns/net"):
             fds.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
@@ -90,6 +90,6 @@ def _settle(route: Route, index: int, addresses: tuple[Address, ...], *, up: boo
 
 def _take_back(pid: int, moved: Moved) -> None:
     """Best effort: a virtual device has gone if its namespace has."""
-    with contextlib.suppress(OSError), _two_namespaces(pid) as (host, there, host_fd, _):
+    with suppress(OSError), _two_namespaces(pid) as (host, there, host_fd, _):
         there.move(moved.index, host_fd, moved.host_name)
         _settle(host, index_of(moved.host_name), moved.addresses, up=moved.was_up)

@@ -6,11 +6,11 @@ The kernel's side is Documentation/filesystems/resctrl.rst: a directory is a cla
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from runtime.cgroups.hierarchy import read_mountinfo
 from runtime.spec.reader import SpecError, show
+from runtime.unwinding import ExitStack, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def resctrl_of(mountinfo: str | None = None) -> str:
     raise SpecError(_WHERE, "no resctrl filesystem is mounted on this host")
 
 
-def enter_class(undo: contextlib.ExitStack, top: str, container_id: str, rdt: IntelRdt, pid: int) -> None:
+def enter_class(undo: ExitStack, top: str, container_id: str, rdt: IntelRdt, pid: int) -> None:
     """Put the process into its class of service, made if need be; raises `SpecError`. ``undo`` takes it back."""
     try:
         directory = _class_of(undo, top, container_id, rdt)
@@ -51,7 +51,7 @@ def leave_class(top: str, container_id: str, rdt: IntelRdt) -> None:
         _remove(directory)
 
 
-def _class_of(undo: contextlib.ExitStack, top: str, container_id: str, rdt: IntelRdt) -> str:
+def _class_of(undo: ExitStack, top: str, container_id: str, rdt: IntelRdt) -> str:
     directory = _directory(top, container_id, rdt)
     if rdt.clos_id is not None and os.path.isdir(directory):
         _compare(directory, rdt.schemata)
@@ -101,5 +101,5 @@ def _write(path: str, content: str) -> None:
 
 
 def _remove(directory: str) -> None:
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         os.rmdir(directory)

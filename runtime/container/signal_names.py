@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 
 from runtime.container.errors import ContainerError
+from runtime.unwinding import suppress
 
 
 def parse_signal(text: str) -> int:
@@ -23,7 +23,7 @@ def parse_signal(text: str) -> int:
 
 def _parse_realtime(name: str) -> int:
     base = signal.SIGRTMIN if name.startswith("RTMIN") else signal.SIGRTMAX
-    with contextlib.suppress(ValueError):
+    with suppress(ValueError):
         number = base + int(name[5:] or "0")
         if signal.SIGRTMIN <= number <= signal.SIGRTMAX:
             return number

@@ -26,17 +26,16 @@ from runtime.values import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import contextlib
-
     from runtime.rootfs.options import MountOptions
     from runtime.spec.config import Config
     from runtime.spec.namespaces import IdMapping
+    from runtime.unwinding import ExitStack
 
 _PROC_ROOT_INODE = 1
 _LABELLED = ("tmpfs", "devpts", "mqueue", "overlay", "ramfs")  # others, such as proc, have labels of their own
 
 
-def open_sources(stack: contextlib.ExitStack, config: Config, bundle: str, rootfs: str) -> tuple[PlannedMount, ...]:
+def open_sources(stack: ExitStack, config: Config, bundle: str, rootfs: str) -> tuple[PlannedMount, ...]:
     """Every mount of the file, with its descriptor where it has one; they are closed with the stack."""
     label = mount_label_of(config.linux)
     planned = []
@@ -52,7 +51,7 @@ def open_sources(stack: contextlib.ExitStack, config: Config, bundle: str, rootf
 
 
 def _open(
-    stack: contextlib.ExitStack, config: Config, bundle: str, rootfs: str, planned: PlannedMount
+    stack: ExitStack, config: Config, bundle: str, rootfs: str, planned: PlannedMount
 ) -> PlannedMount:
     if planned.options.bind and not planned.options.remount:
         return _open_bind(stack, config, bundle, planned)
@@ -65,7 +64,7 @@ def _open(
     return planned
 
 
-def _open_bind(stack: contextlib.ExitStack, config: Config, bundle: str, planned: PlannedMount) -> PlannedMount:
+def _open_bind(stack: ExitStack, config: Config, bundle: str, planned: PlannedMount) -> PlannedMount:
     source = planned.mount.source
     if source is None:
         raise SpecError(f"{planned.where}.source", "is missing, and a bind mount needs it")
@@ -81,7 +80,7 @@ def _open_bind(stack: contextlib.ExitStack, config: Config, bundle: str, planned
     return replace(planned, tree_fd=fd, directory=os.path.isdir(f"/proc/self/fd/{fd}"))
 
 
-def _keep(stack: contextlib.ExitStack, calls: tuple[Call, ...], wanted: Call) -> int:
+def _keep(stack: ExitStack, calls: tuple[Call, ...], wanted: Call) -> int:
     """The descriptor that one of the calls gives, for the child to inherit."""
     fd = perform(calls)[calls.index(wanted)]
     stack.callback(os.close, fd)
@@ -106,7 +105,7 @@ def _with_default_propagation(config: Config, options: MountOptions) -> MountOpt
     return replace(options, propagation=(c.MS_SLAVE | recursive,))
 
 
-def _map_ids(stack: contextlib.ExitStack, config: Config, planned: PlannedMount, fd: int) -> None:
+def _map_ids(stack: ExitStack, config: Config, planned: PlannedMount, fd: int) -> None:
     """An id-mapped mount: by mappings of its own, or with ``idmap`` those of the container's user namespace."""
     mount = planned.mount
     uids, gids = mount.uid_mappings, mount.gid_mappings
@@ -123,7 +122,7 @@ def _map_ids(stack: contextlib.ExitStack, config: Config, planned: PlannedMount,
 
 
 def _mapped_namespace(
-    stack: contextlib.ExitStack, where: str, uids: tuple[IdMapping, ...], gids: tuple[IdMapping, ...]
+    stack: ExitStack, where: str, uids: tuple[IdMapping, ...], gids: tuple[IdMapping, ...]
 ) -> int:
     """A user namespace that nobody is in, with these mappings."""
     from runtime.process.user_namespace import mapped_user_namespace
@@ -136,7 +135,7 @@ def _mapped_namespace(
     return fd
 
 
-def _copy_up(stack: contextlib.ExitStack, rootfs: str, planned: PlannedMount) -> PlannedMount:
+def _copy_up(stack: ExitStack, rootfs: str, planned: PlannedMount) -> PlannedMount:
     """A tmpfs that begins with what the image has at that place."""
     options = planned.options
     made = new_filesystem(planned.what, "tmpfs", planned.mount.source, options.data, 0)

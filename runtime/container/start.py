@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 
@@ -79,5 +78,5 @@ def _write_to(container: Container, content: bytes) -> None:
         if error.errno == errno.ENXIO:
             raise ContainerError(f"start container {container.id!r}: its process has gone") from error
         raise
-    with contextlib.closing(os.fdopen(start_fd, "wb", buffering=0)) as file:
+    with os.fdopen(start_fd, "wb", buffering=0) as file:
         file.write(content)

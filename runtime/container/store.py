@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
@@ -17,6 +16,7 @@ from runtime import jsontext
 from runtime.container.errors import ContainerError, NotFound
 from runtime.container.state import State, Status, start_time_of
 from runtime.spec.config import parse_config
+from runtime.unwinding import contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Container:
             return Status.CREATED
         return Status.PAUSED if state.group.is_frozen() else Status.RUNNING
 
-    @contextlib.contextmanager
+    @contextmanager
     def locked(self) -> Iterator[None]:
         """One operation that changes it at a time."""
         try:
@@ -97,7 +97,7 @@ class Container:
     def remove(self) -> None:
         """Forget it."""
         for name in os.listdir(self.directory):
-            with contextlib.suppress(FileNotFoundError):
+            with suppress(FileNotFoundError):
                 os.unlink(self.path(name))
         os.rmdir(self.directory)
 

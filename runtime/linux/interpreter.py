@@ -8,13 +8,12 @@ memory that is both written and executed.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import mmap
 import os
 import struct
 
-from runtime.linux import constants, syscalls
+from runtime.linux import constants, foreign, syscalls
 from runtime.linux.numbers import MACHINE
 from runtime.linux.program import (
     ALLOWED_WORD,
@@ -124,7 +123,7 @@ class Program:
         self.assembly = Assembly(calls, RETURN_OR_EXIT)
         # Shared, so that a child with a memory of its own can still leave its results to us.
         self._memory = mmap.mmap(-1, len(self.assembly))
-        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
+        self.address = foreign.addressof(foreign.c_char.from_buffer(self._memory))
         self._memory.write(self.assembly.at(self.address))
         self._header = self._memory[:HEADER_BYTES]
 
@@ -180,8 +179,8 @@ def _executable_page() -> mmap.mmap | None:
 
 def _function(page: mmap.mmap) -> Callable[[int], None]:
     # PYFUNCTYPE keeps the interpreter lock: while the child lives in our memory nothing else of ours may run.
-    prototype = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
-    return prototype(ctypes.addressof(ctypes.c_char.from_buffer(page)))
+    prototype = foreign.PYFUNCTYPE(None, foreign.c_void_p)
+    return prototype(foreign.addressof(foreign.c_char.from_buffer(page)))
 
 
 _PAGE = _executable_page()  # mapped as long as this module is
@@ -200,8 +199,8 @@ def fork(assembly: Assembly, args: syscalls.CloneArgs, base: int) -> int:
 
     Failures are reported as if the table were at ``base``.
     """
-    table = ctypes.create_string_buffer(len(assembly))
-    address = ctypes.addressof(table)
+    table = foreign.create_string_buffer(len(assembly))
+    address = foreign.addressof(table)
     table.raw = assembly.at(address)
     args.flags |= constants.CLONE_CLEAR_SIGHAND
     pid = syscalls.clone3(args)
@@ -216,10 +215,10 @@ def interpret(address: int, base: int | None = None) -> None:
     A failure is reported as if the table were at ``base``.
     """
     told = address if base is None else base
-    header = (ctypes.c_long * (HEADER_BYTES // 8)).from_address(address)
+    header = (foreign.c_long * (HEADER_BYTES // 8)).from_address(address)
     place = address + HEADER_BYTES
     while True:
-        entry = (ctypes.c_long * _WORDS).from_address(place)
+        entry = (foreign.c_long * _WORDS).from_address(place)
         if entry[0] == RETURN:
             return
         result = _make_call(entry[0], entry[1:RESULT_WORD])
@@ -239,14 +238,18 @@ def interpret(address: int, base: int | None = None) -> None:
 
 def _make_call(number: int, arguments: list[int]) -> int:
     if number == COPY:
-        ctypes.memmove(arguments[0], arguments[1], arguments[2])
+        _bytes_at(arguments[0], arguments[2]).raw = _bytes_at(arguments[1], arguments[2]).raw
         return 0
     if number == CHECK:
-        return ctypes.c_int32.from_address(arguments[0]).value
+        return foreign.c_int32.from_address(arguments[0]).value
     if number == REFUSE:
-        return -errno.EPERM if ctypes.c_int32.from_address(arguments[0]).value == arguments[1] else 0
+        return -errno.EPERM if foreign.c_int32.from_address(arguments[0]).value == arguments[1] else 0
     if number == CLONE:
-        args = syscalls.CloneArgs.from_buffer_copy(ctypes.string_at(arguments[0], arguments[1]))
+        args = syscalls.CloneArgs.from_buffer_copy(_bytes_at(arguments[0], arguments[1]).raw)
         args.flags &= ~constants.CLONE_VM
-        return syscalls.raw(syscalls.CLONE3, ctypes.addressof(args), ctypes.sizeof(args))
+        return syscalls.raw(syscalls.CLONE3, foreign.addressof(args), foreign.sizeof(args))
     return syscalls.raw(number, *arguments)
+
+
+def _bytes_at(address: int, count: int) -> foreign.Array[foreign.c_char]:
+    return (foreign.c_char * count).from_address(address)

@@ -144,6 +144,9 @@ class Call:
 
 Argument = int | bytes | Memory | LengthOf | At | Vector | Call | ResultOf | EntryOf | FailureReport
 
+_IN_PLACE = (int, Call)  # the number itself, or the result that is copied there
+_UNUSED = [0] * _ARGUMENTS
+
 EXIT = (Call("end", "exit_group", (_FAILED,)),)
 RETURN_OR_EXIT = (Call("return", "return"), *EXIT)
 """After a failure, for a program that clones: it returns itself, and its child ends (``EntryOf(EXIT[0])``)."""
@@ -175,8 +178,9 @@ class Assembly:
     def at(self, base: int) -> bytes:
         """The bytes, for whoever puts them at the address ``base``."""
         content = bytearray(self._content)
-        for offset in self._addresses:
-            _WORD.pack_into(content, offset, _WORD.unpack_from(content, offset)[0] + base)
+        with memoryview(content) as view, view.cast("q") as words:
+            for offset in self._addresses:
+                words[offset >> 3] += base
         return bytes(content)
 
     @property
@@ -227,18 +231,20 @@ class Assembly:
             self._put_address(start + 8, target)
             self._put_address(start + 16, source)
             return
-        steps = (self._distance(index, count) for count in (row.leave_out, row.otherwise))
+        steps = (self._distance(index, row.leave_out), self._distance(index, row.otherwise))
         plain = [argument if isinstance(argument, int) else 0 for argument in row.args]
-        plain += [0] * (_ARGUMENTS - len(plain))
+        plain += _UNUSED[len(plain) :]
         _ENTRY.pack_into(self._content, start, _NUMBERS[row.name], *plain, 0, _mask(row.allowed), *steps)
         for number, argument in enumerate(row.args):
             if isinstance(argument, LengthOf):
                 self._slots.setdefault(argument.slot, []).append(start + (1 + number) * 8)
-            elif not isinstance(argument, int | Call):
+            elif not isinstance(argument, _IN_PLACE):
                 self._put_address(start + (1 + number) * 8, self._place(argument))
 
     def _distance(self, index: int, leave_out: int) -> int:
         """From an entry to the first one of the call that comes after those that are left out."""
+        if not leave_out:
+            return ENTRY_BYTES
         following = index + 1
         for _ in range(leave_out):
             while isinstance(self._rows[following], _Copy):
@@ -247,6 +253,8 @@ class Assembly:
         return (following - index) * ENTRY_BYTES
 
     def _place(self, argument: Argument) -> int:
+        if isinstance(argument, bytes):  # most are
+            return self._kept(argument, argument)
         match argument:
             case At():
                 return self._place(argument.memory) + argument.offset
@@ -256,7 +264,7 @@ class Assembly:
                 return self._entry(self._row_of[id(argument.call)])
             case FailureReport():
                 return 0
-            case bytes() | Vector():
+            case Vector():
                 return self._kept(argument, argument)
             case Memory():
                 return self._kept(id(argument), argument)
@@ -286,7 +294,12 @@ def _data(argument: bytes | Vector | Memory) -> tuple[bytes, Iterable[tuple[int,
 
 
 def _mask(allowed: tuple[int, ...] | AnyErrno) -> int:
-    return -1 if isinstance(allowed, AnyErrno) else sum(1 << number for number in set(allowed))
+    if isinstance(allowed, AnyErrno):
+        return -1
+    mask = 0
+    for number in allowed:
+        mask |= 1 << number
+    return mask
 
 
 def is_allowed(mask: int, number: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from functools import lru_cache
 
 from runtime.linux.program import Memory
 from runtime.values import Value
@@ -29,6 +28,7 @@ SET_MODE_FILTER = 1
 
 _INSTRUCTION_BYTES = 8
 _POINTER_AT = 8
+_known: dict[bytes, Memory] = {}  # a launcher has one or two
 
 
 class SeccompError(Exception):
@@ -82,11 +82,12 @@ class CompiledFilter(Value):
     listener: bool = False
 
 
-@lru_cache(maxsize=16)
 def sock_fprog(program: bytes) -> Memory:
-    """``struct sock_fprog``: how many instructions, and where."""
-    count = struct.pack("=H14x", len(program) // _INSTRUCTION_BYTES)
-    return Memory(count, ((_POINTER_AT, Memory(program)),))
+    """``struct sock_fprog``: how many instructions, and where; the same object for the same program."""
+    if program not in _known:
+        count = struct.pack("=H14x", len(program) // _INSTRUCTION_BYTES)
+        _known[program] = Memory(count, ((_POINTER_AT, Memory(program)),))
+    return _known[program]
 
 
 def strictness(action: int) -> int:

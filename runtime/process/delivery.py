@@ -8,7 +8,6 @@ as a child of whoever had it (CLONE_PARENT); that one is told the pid over a pip
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import struct
@@ -16,6 +15,7 @@ import struct
 from runtime.linux import constants as c
 from runtime.linux.program import Call, Memory, ResultOf
 from runtime.linux.syscalls import CloneArgs
+from runtime.unwinding import contextmanager
 from runtime.values import Value
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ class Delivery(Value):
     tell_fd: int
 
 
-@contextlib.contextmanager
+@contextmanager
 def delivery_into(namespace_fd: int) -> Iterator[Delivery]:
     """``namespace_fd``, inheritable, is of a pid namespace or of a process in it."""
     told_fd, tell_fd = os.pipe()

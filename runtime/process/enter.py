@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from runtime.linux import constants, syscalls
 from runtime.process import clone
 from runtime.process.init import Bounds, EnterContext, plan_enter
+from runtime.unwinding import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def enter(
         return clone.spawn(plan_enter(context), 0, entrance[0] if unified else None)
 
 
-@contextlib.contextmanager
+@contextmanager
 def _children_in_pid_namespace_of(pidfd: int) -> Iterator[None]:
     """setns(2) for a pid namespace moves only children yet to be born: so go there, and come back."""
     own = os.pidfd_open(os.getpid())

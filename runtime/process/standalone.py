@@ -6,11 +6,10 @@ The end of the pipe is the end of the child, or its execve.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import struct
 
-from runtime.linux import constants, elf, interpreter, signals, syscalls
+from runtime.linux import constants, elf, foreign, interpreter, signals, syscalls
 from runtime.linux.program import (
     ANY_ERRNO,
     EXIT,
@@ -79,10 +78,10 @@ def bear(
 
 
 def _bear(prepared: Prepared, flags: int, cgroup_fd: int | None, name: bytes) -> tuple[int, int]:
-    pidfd = ctypes.c_int(-1)
+    pidfd = foreign.c_int(-1)
     args = syscalls.CloneArgs(
         flags=flags | constants.CLONE_PIDFD | (constants.CLONE_INTO_CGROUP if cgroup_fd is not None else 0),
-        pidfd=ctypes.addressof(pidfd),
+        pidfd=foreign.addressof(pidfd),
         exit_signal=0 if flags & constants.CLONE_PARENT else signals.SIGCHLD,
         cgroup=cgroup_fd or 0,
     )
@@ -98,7 +97,7 @@ def _execute(program: bytes, args: syscalls.CloneArgs, name: bytes) -> int:
     fd = elf.sealed_file("tare-init", program)
     try:
         args.flags |= constants.CLONE_VM | constants.CLONE_VFORK | constants.CLONE_CLEAR_SIGHAND
-        cloned = Call("clone", "clone", (Memory(bytes(args)), ctypes.sizeof(args), EntryOf(EXIT[0])), leave_out=1)
+        cloned = Call("clone", "clone", (Memory(bytes(args)), foreign.sizeof(args), EntryOf(EXIT[0])), leave_out=1)
         begin = interpreter.Program((
             cloned,
             Call("execute the container's init", "execveat",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from runtime.linux import constants, signals, syscalls
+from runtime.unwinding import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _hold_namespace(status: int) -> None:
         syscalls.unshare(constants.CLONE_NEWUSER)
     except OSError as error:
         number = error.errno or 1
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         os.write(status, bytes((number,)))
     while True:
         signals.pause()

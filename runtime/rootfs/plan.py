@@ -15,6 +15,7 @@ from runtime.linux.constants import (
     MS_REMOUNT,
 )
 from runtime.rootfs.operations import Device, Directory, Mount, Operation, PivotRoot, Symlink
+from runtime.spec.defaults import MASKED_PATHS, READONLY_PATHS
 from runtime.values import Value
 
 TYPE_CHECKING = False
@@ -33,14 +34,6 @@ _LINKS = (
     ("/proc/self/fd/2", "/dev/stderr"),
     ("pts/ptmx", "/dev/ptmx"),
 )
-
-# What tells of, or reaches, the host: the same paths that Docker hides, and the CPU interrupt counters.
-MASKED_PATHS = (
-    "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-    "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap",
-    "/sys/firmware",
-)  # fmt: skip
-READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 _DEVPTS = "newinstance,ptmxmode=0666,mode=0620,gid=5"
 

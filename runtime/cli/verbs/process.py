@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from runtime import jsontext
 from runtime.cli.options import Option, Syntax
 from runtime.cli.verbs.sharing import STREAMS, connect_console, preserved_fds, warn_of_capabilities, write_pid_file
@@ -12,6 +10,7 @@ from runtime.container.execute import ExecOptions, execute
 from runtime.linux import capabilities as caps
 from runtime.spec.execution import Capabilities, OciProcess, User, parse_process
 from runtime.spec.reader import SpecError
+from runtime.unwinding import ExitStack
 from runtime.values import replace
 
 TYPE_CHECKING = False
@@ -50,7 +49,7 @@ def perform(command: Command, _: str, given: Given) -> int:
     container = command.store.find(given.arguments[0])
     process = _process(container.config().process, given)
     warn_of_capabilities(command, process)
-    with contextlib.ExitStack() as held:
+    with ExitStack() as held:
         if process.terminal and given.console_socket is None and not given.detach:
             from runtime.cli.terminal import Relay
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from runtime.cli.options import Option
 from runtime.container.errors import ContainerError
 from runtime.linux.capabilities import bounding_set
 from runtime.process.attributes import withheld
+from runtime.unwinding import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def write_pid_file(path: str | None, pid: int) -> None:
         raise ContainerError(f"write pid file {path}: {os.strerror(error.errno or 0).lower()}") from error
 
 
-@contextlib.contextmanager
+@contextmanager
 def connect_console(path: str | None) -> Iterator[int | None]:
     """A connected socket, inheritable; None without a path."""
     if path is None:

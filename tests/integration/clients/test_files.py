@@ -143,6 +143,11 @@ def test_a_device_can_be_opened_only_if_given(engine: Engine) -> None:
     engine.shell(f"{node} && : < /tmp/fuse && : < /dev/fuse", "--device", "/dev/fuse")
 
 
+def test_device_cgroup_rule(engine: Engine) -> None:
+    script = "mknod /tmp/fuse c 10 229 && : < /tmp/fuse"
+    engine.shell(script, "--device-cgroup-rule", "c 10:229 rw")
+
+
 def test_device_read_only(engine: Engine) -> None:
     options = ("--device", "/dev/fuse:/dev/renamed:r")
     engine.shell(": < /dev/renamed", *options)

@@ -95,3 +95,10 @@ def test_limits_hold_for_exec(engine: Engine) -> None:
     with engine.container(options=("--memory", "32m")) as container:
         container.exec(*_HUNGRY.split(), code=137)
         assert container.status == "running"
+
+
+def test_memory_reservation_and_period(engine: Engine) -> None:
+    options = ("--memory-reservation", "32m", "--cpu-period", "50000", "--cpu-quota", "20000")
+    with engine.container(options=options) as container:
+        assert int(container.group("memory.soft_limit_in_bytes", "memory.low")) == 32 * MIB
+        assert container.group("cpu.cfs_quota_us", "cpu.max").split()[0] == "20000"

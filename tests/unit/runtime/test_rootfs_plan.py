@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from runtime.linux import constants
 from runtime.linux.program import Call
 from runtime.rootfs.operations import Device, Directory, Mount, PivotRoot, Symlink
-from runtime.rootfs.plan import READONLY_PATHS, Masked, overlay_options, plan_rootfs
+from runtime.rootfs.plan import Masked, overlay_options, plan_rootfs
 from runtime.spec.container import Rootfs
+from runtime.spec.defaults import READONLY_PATHS
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runtime import unwinding
 from runtime.container.resctrl import enter_class, leave_class, resctrl_of
 from runtime.spec.config import parse_config
 from runtime.spec.rdt import parse_rdt
@@ -19,8 +19,8 @@ PID = 4711
 MOUNTED = "30 23 0:25 / /sys rw - sysfs sysfs rw\n99 30 0:77 / /sys/fs/resctrl rw,relatime - resctrl resctrl rw\n"
 
 
-def enter(top: Path, **wanted: Any) -> contextlib.ExitStack:
-    undo = contextlib.ExitStack()
+def enter(top: Path, **wanted: Any) -> unwinding.ExitStack:
+    undo = unwinding.ExitStack()
     try:
         enter_class(undo, str(top), "box", parse_rdt(wanted), PID)
     except SpecError:
