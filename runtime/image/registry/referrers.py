@@ -13,7 +13,7 @@ from runtime.image.descriptor import Descriptor
 from runtime.image.document import Document
 from runtime.image.errors import InvalidDocument
 from runtime.image.manifest import INDEX, Index, parse
-from runtime.image.registry.client import query
+from runtime.image.registry.caller import query
 from runtime.image.registry.errors import NotInRegistry, UnexpectedAnswer
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runtime.image.registry.client import PUSH, Call, query
+from runtime.image.registry.caller import PUSH, Call, query
 from runtime.image.registry.endpoint import Origin, joined
 from runtime.image.registry.errors import NotSecure, RegistryError, UnexpectedAnswer
 

@@ -17,7 +17,7 @@ from runtime.image.builder import File, LayerRecipe, build_image
 from runtime.image.check import check
 from runtime.image.collect import collect
 from runtime.image.config import ImageConfig
-from runtime.image.errors import StoreError
+from runtime.image.errors import ImageError, StoreError
 from runtime.image.registry.pull import PullOptions, pull
 from runtime.image.registry.push import PushOptions, push
 from runtime.image.store import ImageStore
@@ -128,7 +128,7 @@ def test_another_takes_over_from_a_process_that_is_killed(
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 5 MB, in memory."""
+    """A file system of 5 MB, in memory; more or less, if it is mounted anew."""
     directory = tmp_path / "small"
     directory.mkdir()
     subprocess.run(("mount", "-t", "tmpfs", "-o", "size=5m", "none", str(directory)), check=True)
@@ -155,6 +155,25 @@ def test_a_full_disk(registry: Registry, client: RegistryClient, store: ImageSto
     subprocess.run(("mount", "-o", "remount,size=20m", str(small)), check=True)
     assert pull(full, client, name).digest == image.digest
     assert check(full).is_sound
+
+
+@pytest.mark.parametrize("size_kb", [16, 64, 2500, 8100, 8300, 10_000, 15_000])
+def test_a_disk_that_is_full_sooner_or_later(
+    registry: Registry, client: RegistryClient, store: ImageStore, image: Image, small: Path, *, size_kb: int
+) -> None:
+    """There is room for the list, some blobs, all of them, some of the extracted layers; then there is enough."""
+    name = f"{registry.host}/full:1"
+    push(store, client, "big:1", PushOptions(name))
+    subprocess.run(("mount", "-o", f"remount,size={size_kb}k", str(small)), check=True)
+    full = ImageStore(small / "store")
+    with pytest.raises(ImageError, match="No space left on device"):
+        pull(full, client, name, PullOptions(unpack=True))
+    assert full.images() == ()
+    assert check(full).is_sound
+    subprocess.run(("mount", "-o", "remount,size=40m", str(small)), check=True)
+    assert pull(full, client, name, PullOptions(unpack=True)).digest == image.digest
+    assert check(full).is_sound
+    assert list((small / "store/downloads").iterdir()) == []
 
 
 def test_a_collector_without_grace_beside_pulls(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.image.digest import Digest
-from runtime.image.registry.client import query
+from runtime.image.registry.caller import query
 from runtime.image.registry.endpoint import Origin, Repository, joined, may_be_plain
 from runtime.image.registry.referrers import referrers_tag
 
