@@ -1,7 +1,8 @@
 """Remove what killed runs left: only what carries our label, and only while no run is under way.
 
-Ours are: launchers with a label in their command line, processes in control groups below ``tare``, processes whose
-root directory is one of ours, domains with our metadata, links with our alias, the groups and the runs' directories.
+Ours are: launchers with a label in their command line, machines and engines' daemons that name a run's directory there,
+processes in control groups below ``tare``, processes whose root directory is one of ours, domains with our metadata,
+links with our alias, what dead containers hold of networks, the groups and the runs' directories.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from bench.context import Roots
 
 _DIES_WITHIN_S = 10.0
+_DAEMONS = ("qemu-system", "dockerd", "containerd", "conmon", "/floor/")
 
 
 class CleanError(Exception):
@@ -35,6 +37,7 @@ def clean(roots: Roots, *, dry_run: bool = False) -> tuple[str, ...]:
         found = [
             *(f"process {pid}: {command}" for pid, command in our_processes(roots)),
             *(f"link {name}" for name in _links()),
+            *_networks(roots, dry_run=True),
             *(f"cgroup {path}" for path in _cgroups()),
             *(f"run directory {path}" for context in contexts for path in _directories(context)),
         ]
@@ -54,11 +57,11 @@ def our_processes(roots: Roots) -> Iterator[tuple[int, str]]:
 
 def _is_ours(entry: Path, command: str, roots: Roots) -> bool:
     launcher = "runtime.process.launcher" in command and " tare:" in command
-    qemu = "qemu-system" in command and f"{roots.run}/" in command
+    daemon = any(name in command for name in _DAEMONS) and f"{roots.run}/" in command
     grouped = any(line.split(":", 2)[2].startswith("/tare/") for line in _read(entry / "cgroup").splitlines())
     with contextlib.suppress(OSError):
-        return launcher or qemu or grouped or str((entry / "root").readlink()).startswith(f"{roots.containers}/")
-    return launcher or qemu or grouped
+        return launcher or daemon or grouped or str((entry / "root").readlink()).startswith(f"{roots.containers}/")
+    return launcher or daemon or grouped
 
 
 def _remove(roots: Roots, contexts: list[RunContext]) -> None:
@@ -69,6 +72,7 @@ def _remove(roots: Roots, contexts: list[RunContext]) -> None:
     from runtime.network import bridge
 
     bridge.delete_links(bridge.labelled_links())
+    _networks(roots, dry_run=False)
     for path in _cgroups():
         remove_directory(path)
     for context in contexts:
@@ -111,6 +115,20 @@ def _links() -> tuple[str, ...]:
     from runtime.network import bridge
 
     return bridge.labelled_links()
+
+
+def _networks(roots: Roots, *, dry_run: bool) -> tuple[str, ...]:
+    """What dead containers hold of networks; what the living hold stays."""
+    from runtime.network.networks import Networks
+
+    root, run = roots.networks
+    if not root.is_dir():
+        return ()
+    networks = Networks(root, run)
+    try:
+        return networks.leftovers() if dry_run else networks.reconcile()
+    finally:
+        networks.close()
 
 
 def _cgroups() -> tuple[str, ...]:

@@ -52,6 +52,11 @@ class Roots:
         """Upper directories and logs, one directory per run."""
         return self.data / "containers"
 
+    @property
+    def networks(self) -> tuple[Path, Path]:
+        """Where containers' networks are kept, and where it is noted what they have on the host."""
+        return self.data / "networks", self.run.with_name(f"{self.run.name}-networks")
+
 
 @dataclass(frozen=True, slots=True)
 class RunContext:

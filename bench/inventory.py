@@ -139,8 +139,12 @@ def _nft_rules() -> Iterator[str]:
 
 
 def _directories(roots: Roots) -> Iterator[str]:
-    """What a run makes for itself; caches (images, layers, guests) stay by design and are not listed."""
-    for root in (roots.run, roots.containers):
+    """What a run makes for itself; caches (images, layers, guests) stay by design and are not listed.
+
+    Of containers' networks it is what there is while they are attached: marks, pins and leases.
+    """
+    kept, noted = roots.networks
+    for root in (roots.run, roots.containers, *kept.glob("*.leases"), *noted.glob("*")):
         if root.is_dir():
             yield f"directory {root}"
             yield from (f"directory {path}" for path in root.iterdir())

@@ -123,6 +123,15 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Absent:
+    """What could not be measured on this host: whose, what part of it (``all``, or ``net``), and why."""
+
+    name: str
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class CertificateFacts:
     """The host's inventory after, less before: ``left`` is ours and fails the run, ``foreign`` is others' doing."""
 
@@ -150,6 +159,7 @@ class Manifest:
     elapsed_s: float | None = None
     reason: str | None = None
     certificate: CertificateFacts | None = None
+    absent: tuple[Absent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

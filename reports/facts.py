@@ -9,13 +9,13 @@ from reports.figure import Table
 from reports.words import NONE, label
 
 if TYPE_CHECKING:
-    from bench.analysis.summary import Summary
     from bench.results import HostFacts, Limit, Manifest
+    from reports.words import AnySummary
 
 _UNKNOWN = "not known"
 
 
-def environment_tables(summary: Summary) -> tuple[Table, ...]:
+def environment_tables(summary: AnySummary) -> tuple[Table, ...]:
     """Run, workload, machine and preflight."""
     manifest = summary.manifest
     return (
@@ -77,7 +77,7 @@ def _host_rows(host: HostFacts) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _accelerator_rows(summary: Summary) -> tuple[tuple[str, str], ...]:
+def _accelerator_rows(summary: AnySummary) -> tuple[tuple[str, str], ...]:
     facts = summary.manifest.accelerator
     if facts is None:
         return (("", "none were run"),)
@@ -86,13 +86,13 @@ def _accelerator_rows(summary: Summary) -> tuple[tuple[str, str], ...]:
     return (("run", name), ("why", facts.reason), ("finding out took", amount(facts.probe_s * 1000, "ms") + cached))
 
 
-def _preflight(summary: Summary) -> Table:
+def _preflight(summary: AnySummary) -> Table:
     rows = tuple(_limit_row(summary, limit) for limit in summary.manifest.limits)
     columns = ("", "once", "each", "the host has")
     return Table("Preflight: what instances need against what the host has", columns, rows or (("", NONE, NONE, NONE),))
 
 
-def _limit_row(summary: Summary, limit: Limit) -> tuple[str, ...]:
+def _limit_row(summary: AnySummary, limit: Limit) -> tuple[str, ...]:
     quantities = (limit.fixed, limit.per_instance, limit.available)
     return f"{label(summary, limit.driver)}: {limit.resource}", *(_quantity(value, limit.unit) for value in quantities)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.analysis.calibration import calibrate_summary
 from bench.analysis.headline import headline_lines, holds, unanswered
 from bench.analysis.summary import summarise
 from bench.analysis.treatments import CONTROL, VM
@@ -16,13 +17,14 @@ from bench.loading import load_run
 from bench.metrics import METRICS
 from bench.results import ResultsError
 from reports.application import application_figure
+from reports.calibration import render_calibration
 from reports.capacity import capacity_figure
 from reports.definitions import definitions_figure
 from reports.facts import environment_tables
 from reports.figure import Table
 from reports.growth import growth_figure
 from reports.startup import startup_figure
-from reports.typesetting import page_template
+from reports.typesetting import template
 from reports.words import NONE, how, label, value_cell
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from bench.analysis.ranks import Distribution
     from bench.analysis.summary import Summary
     from bench.analysis.treatments import Treatment
+    from bench.loading import Run
 
 @dataclass(frozen=True, slots=True)
 class Glance:
@@ -47,7 +50,7 @@ def write_report(run_dir: Path) -> Path:
     """Analyse the run directory and write its ``report.html``, whole or not at all; returns the path."""
     path = run_dir / "report.html"
     temporary = path.with_suffix(".html.new")
-    text = render(summarise(load_run(run_dir)))
+    text = _page(load_run(run_dir))
     try:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
@@ -57,10 +60,16 @@ def write_report(run_dir: Path) -> Path:
     return path
 
 
+def _page(run: Run) -> str:
+    if run.manifest.plan.experiment == "calibrate":
+        return render_calibration(calibrate_summary(run))
+    return render(summarise(run))
+
+
 def render(summary: Summary) -> str:
     """The page as text; the same summary gives the same page."""
     lead, certainty = _lead(summary)
-    return page_template().render(
+    return template("page.html.jinja").render(
         summary=summary,
         manifest=summary.manifest,
         lead=lead,

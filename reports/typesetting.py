@@ -27,8 +27,8 @@ _APOSTROPHE = re.compile(r"(?<=[A-Za-z])'(?=s?\b)")
 
 
 @cache
-def page_template() -> Template:
-    """The page; everything that is put into it is escaped unless it is markup of our own making."""
+def template(name: str) -> Template:
+    """A page; everything that is put into it is escaped unless it is markup of our own making."""
     environment = Environment(
         loader=FunctionLoader(_read), autoescape=True, finalize=tied, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -36,7 +36,7 @@ def page_template() -> Template:
     environment.globals.update(style=style, label=label, marks=MARKS, bar=bar, value_cell=value_cell, interval=interval)
     # The installed package's own script, inlined so that the page needs no network.
     environment.globals["plotly"] = Markup(get_plotlyjs())  # noqa: S704
-    return environment.get_template("page.html.jinja")
+    return environment.get_template(name)
 
 
 def _read(name: str) -> str:

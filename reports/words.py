@@ -10,13 +10,16 @@ from bench.analysis.wording import amount, cost, interval, listed, named, senten
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from bench.analysis.calibration import CalibrationSummary
     from bench.analysis.estimate import Estimate
     from bench.analysis.summary import Summary
+
+    AnySummary = Summary | CalibrationSummary
 
 NONE = "—"
 
 
-def label(summary: Summary, driver: str) -> str:
+def label(summary: AnySummary, driver: str) -> str:
     """The treatment's name beside a figure; VMs always with how they were run."""
     name = named(driver, 2)
     name = name[:1].upper() + name[1:]

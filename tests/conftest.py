@@ -1,8 +1,9 @@
 """What all tests share: where the repository is, and which tests may skip on which host.
 
-A test says what it needs of the host by a marker: ``root``, ``vm`` and ``browser`` name what set-up or the caller
-provides, ``needs("…")`` names what no set-up can give, one of `CAPABILITIES`. A test that lacks what it needs skips.
-Under ``CI=true`` it may skip only for a lack that a probe of `CAPABILITIES` has found: any other skip is a failure.
+A test says what it needs of the host by a marker: ``root``, ``vm``, ``browser`` and ``engines`` name what set-up or
+the caller provides, ``needs("…")`` names what no set-up can give, one of `CAPABILITIES`. A test that lacks what it
+needs skips. Under ``CI=true`` it may skip only for a lack that a probe of `CAPABILITIES` has found: any other skip is a
+failure.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PROVED = pytest.StashKey[bool]()
 
 
-def _distribution() -> str:
+def _distribution(field: str = "ID") -> str:
     lines = Path("/etc/os-release").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line).get("ID", "").strip('"')
+    return dict(line.split("=", 1) for line in lines if "=" in line).get(field, "").strip('"')
 
 
 def _others_may_read(path: Path) -> bool:
@@ -48,12 +49,30 @@ def _qemu_and_libvirt() -> bool:
     return shutil.which("qemu-system-x86_64") is not None and importlib.util.find_spec("libvirt") is not None
 
 
+def _controls(name: str) -> bool:
+    """Whether a controller is mounted that only version 1 has; version 2 has programs (bpf(2)) for devices."""
+    lines = Path("/proc/self/mounts").read_text().splitlines()
+    kinds = [line.split()[2] for line in lines]
+    mounted = any(line.split()[2] == "cgroup" and name in line.split()[3].split(",") for line in lines)
+    return mounted or (name == "devices" and "cgroup2" in kinds and "cgroup" not in kinds)
+
+
+def _engines() -> bool:
+    return all(shutil.which(name, path="/usr/sbin:/usr/bin") for name in ("buildah", "ctr", "dockerd", "podman"))
+
+
 # What a host has or has not, whatever is installed on it.
 CAPABILITIES: dict[str, Callable[[], bool]] = {
     "packaged chromium": lambda: _distribution() == "debian",
+    "the container engines of Debian 12": lambda: _distribution() + _distribution("VERSION_ID") == "debian12",
     "a root disk that root may open": _root_may_open_its_disk,
-    "version 1 control groups": _version_1_control_groups,
     "a checkout that other users may read": lambda: _others_may_read(ROOT),
+    "version 1 of control groups": lambda: Path("/sys/fs/cgroup/memory/memory.stat").exists(),
+    "version 2 of control groups alone": lambda: Path("/sys/fs/cgroup/cgroup.controllers").exists(),
+    "version 2 beside version 1 of control groups": lambda: Path("/sys/fs/cgroup/unified/cgroup.procs").exists(),
+    "a devices cgroup": lambda: _controls("devices"),
+    "no systemd": lambda: not Path("/run/systemd/system").exists(),
+    "memory policies": lambda: Path("/proc/self/numa_maps").exists(),
 }
 
 # What set-up or the caller provides: marker, what to ask, what to do about it.
@@ -61,13 +80,15 @@ PROVISIONS: dict[str, tuple[Callable[[], bool], str]] = {
     "root": (lambda: os.geteuid() == 0, "needs root"),
     "vm": (_qemu_and_libvirt, "needs QEMU and libvirt"),
     "browser": (lambda: shutil.which("chromium") is not None, "needs chromium"),
+    "engines": (_engines, "needs docker, containerd, podman and buildah"),
 }
+# What of a host a marker implies.
+IMPLIED = {"browser": "packaged chromium", "engines": "the container engines of Debian 12"}
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     needed = [str(name) for marker in item.iter_markers("needs") for name in marker.args]
-    if item.get_closest_marker("browser"):
-        needed.append("packaged chromium")
+    needed += [name for marker, name in IMPLIED.items() if item.get_closest_marker(marker)]
     for name in needed:
         if not CAPABILITIES[name]():
             item.stash[PROVED] = True

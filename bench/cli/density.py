@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,19 +12,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli.exits import CommandError, Exit
-from bench.cli.progress import make_progress
-from bench.context import Busy, LeftOver, Roots, RunContext, new_run_id
+from bench.cli.runs import carry_out, errors_of_runs, exit_code, made, room, run_directory
+from bench.context import Roots, RunContext, new_run_id
 from bench.drivers.network import RunNetwork
-from bench.experiments.density import Density, Prepared, Request
-from bench.interrupts import SIGNALS, Interrupted
-from bench.preflight import describe, readable
-from bench.results import ResultsError
-from bench.workload import HostCannot, WorkloadError, WorkloadSpec
+from bench.experiments.density import Density, Request
+from bench.workload import WorkloadSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bench.preflight import Check
+    from bench.experiments.experiment import Prepared
     from bench.workload import Driver
     from runtime.image.store import Image
 
@@ -100,21 +96,12 @@ def command(**options: Any) -> int:
     context = RunContext(run_id, roots)
     network = RunNetwork(run_id, max(request.counts["container"], request.counts["vm"]))
     experiment = Density(request, context, _drivers(context, request, network), (network,))
-    try:
+    with errors_of_runs():
         if options["dry_run"]:
             _show(experiment.preflight())
             return Exit.DONE
-        run_dir = options["output"] or Path("runs", run_id)
-        with make_progress(quiet=options["quiet"] or options["as_json"]) as progress:
-            _run(experiment, run_dir, progress)
-            progress.phase("writing the report")
-            report = _write_report(run_dir)
-    except HostCannot as error:
-        raise CommandError(str(error), Exit.HOST_CANNOT, error.hint) from error
-    except WorkloadError as error:
-        raise CommandError(str(error), Exit.HOST_CANNOT) from error
-    except ResultsError as error:
-        raise CommandError(str(error), Exit.HOST_CANNOT, "choose another place with --output") from error
+        run_dir = run_directory(options["output"], run_id)
+        report = carry_out(experiment, run_dir, quiet=options["quiet"] or options["as_json"])
     return _conclude(run_dir, report, as_json=options["as_json"])
 
 
@@ -139,23 +126,13 @@ def _resolve(roots: Roots, reference: str) -> Image:
 
     store = ImageStore(roots.data)
     if reference == REFERENCE:
-        return _made(lambda: ensure_website(store))
+        return made(lambda: ensure_website(store))
     try:
         return store.resolve(reference)
     except ImageNotFound as error:
         raise CommandError(str(error), Exit.USAGE, "bench density --image with one of these") from error
     except ImageError as error:
         raise CommandError(str(error), Exit.USAGE, "bench density --image NAME:TAG") from error
-
-
-def _made(make: Any) -> Image:
-    try:
-        image: Image = make()
-    except HostCannot as error:
-        raise CommandError(str(error), Exit.HOST_CANNOT, error.hint) from error
-    except PermissionError as error:
-        raise CommandError(f"make the default image: {error}", Exit.HOST_CANNOT, "run it as root") from error
-    return image
 
 
 def _port(image: Image) -> int:
@@ -189,26 +166,6 @@ def _drivers(context: RunContext, request: Request, network: RunNetwork) -> Mapp
     return drivers
 
 
-def _run(experiment: Density, run_dir: Path, progress: Any) -> None:
-    try:
-        experiment.run(run_dir, progress)
-    except Interrupted:
-        # All is taken down; what a second, impatient signal could still do is to spoil these last words.
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
-        raise CommandError(f"interrupted; taken down, results so far are in {run_dir}", Exit.INTERRUPTED) from None
-    except Busy as error:
-        raise CommandError(str(error), Exit.REFUSED, "wait for it to end: two would disturb each other") from error
-    except LeftOver as error:
-        raise CommandError(str(error), Exit.REFUSED, "bench clean") from error
-
-
-def _write_report(run_dir: Path) -> Path:
-    from reports.page import write_report
-
-    return write_report(run_dir)
-
-
 def _conclude(run_dir: Path, report: Path, *, as_json: bool) -> Exit:
     from bench.analysis.document import summary_document
     from bench.analysis.headline import headline_text
@@ -222,11 +179,7 @@ def _conclude(run_dir: Path, report: Path, *, as_json: bool) -> Exit:
         click.echo(headline_text(summary))
         click.echo(f"report: {report}")
     failed = any(treatment.failed for treatment in summary.treatments)
-    certificate = summary.manifest.certificate
-    if certificate is not None and not certificate.clean:
-        left = "; ".join(certificate.left[:5])
-        raise CommandError(f"left on the host: {left}", Exit.INSTANCES_FAILED, "bench clean")
-    return Exit.INSTANCES_FAILED if failed else Exit.DONE
+    return exit_code(summary.manifest, failed=failed)
 
 
 def _show(prepared: Prepared) -> None:
@@ -236,15 +189,8 @@ def _show(prepared: Prepared) -> None:
         parts = (f"{counts[name].count} x {name} (memory at N = {_steps(counts[name].steps)})" for name in order)
         click.echo(f"block {block + 1}: {', '.join(parts)}")
     for check in prepared.checks:
-        click.echo(f"  {describe(check)}; {_room(check)}")
+        click.echo(f"  {room(check)}")
 
 
 def _steps(steps: tuple[int, ...]) -> str:
     return ", ".join(map(str, steps))
-
-
-def _room(check: Check) -> str:
-    limit = check.limit
-    if not limit.per_instance:
-        return "none is taken"
-    return f"room for {readable((limit.available - limit.fixed) // limit.per_instance, 'instances')}"

@@ -13,6 +13,7 @@ from bench.cli.exits import CommandError, Exit
 
 _VERBS = {
     "density": "Launch containers and virtual machines of one image, measure, and take all down again.",
+    "calibrate": "Launch containers by our runtime and by others, and compare with the least that it could cost.",
     "report": "Rebuild the report of a run directory.",
     "clean": "Remove what a killed run left on the host.",
 }

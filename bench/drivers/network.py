@@ -40,6 +40,7 @@ class RunNetwork:
     def open(self) -> None:
         """Make the bridges. Idempotent."""
         from runtime.network import bridge
+        from runtime.network.errors import NetworkError
 
         if self._indices:
             return
@@ -48,7 +49,7 @@ class RunNetwork:
         for wanted in bridges_for(self.capacity):
             try:
                 self._indices.append(bridge.create_bridge(wanted, self.run_id))
-            except bridge.NetworkError as error:
+            except NetworkError as error:
                 raise HostCannot(str(error)) from error
 
     def bridge_index(self, address: InstanceAddress) -> int:

@@ -7,15 +7,15 @@ Version 1 has a directory in each controller's hierarchy and is entered by writi
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import time
-from typing import TYPE_CHECKING
 
 from runtime.cgroups.files import doing, read, write
 from runtime.cgroups.hierarchy import CONTROLLERS, CgroupError, Hierarchy
+from runtime.unwinding import ExitStack, contextmanager, suppress
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -39,7 +39,7 @@ class Cgroup:
 
     def create(self, resources: Resources) -> None:
         """Make the group, below parents that exist, and set its limits; a failure leaves nothing behind."""
-        with contextlib.ExitStack() as undo:
+        with ExitStack() as undo:
             for directory in self.directories:
                 with doing(f"create cgroup {directory}"):
                     os.mkdir(directory)
@@ -48,10 +48,10 @@ class Cgroup:
                 write(f"{self.hierarchy.mount(controller)}/{self.path}/{file}", value)
             undo.pop_all()
 
-    @contextlib.contextmanager
+    @contextmanager
     def entrance(self) -> Iterator[tuple[int, ...]]:
         """Open descriptors: on version 1 ``tasks`` files to write to, on version 2 a directory to clone into."""
-        with contextlib.ExitStack() as stack:
+        with ExitStack() as stack:
             fds = []
             for directory in self.directories:
                 v1 = self.hierarchy.version == 1
@@ -99,7 +99,7 @@ def create_parents(hierarchy: Hierarchy, path: str) -> None:
             if hierarchy.version == 2:
                 _delegate(directory)
             directory = f"{directory}/{part}"
-            with doing(f"create cgroup {directory}"), contextlib.suppress(FileExistsError):
+            with doing(f"create cgroup {directory}"), suppress(FileExistsError):
                 os.mkdir(directory)
         if hierarchy.version == 2:
             _delegate(directory)

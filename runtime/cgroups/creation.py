@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-from typing import TYPE_CHECKING
 
+from runtime.cgroups.cgroup import remove_directory
 from runtime.cgroups.files import doing, read, read_if_there, write, write_raw
 from runtime.cgroups.hierarchy import CgroupError
+from runtime.cgroups.members import members
+from runtime.unwinding import suppress
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -17,33 +19,30 @@ _ATTEMPTS = 10
 _DELEGATED = "cgroup.procs cgroup.subtree_control cgroup.threads"
 
 
-def make_v1(directory: str) -> list[str]:
-    """Make the group and what is missing above; what was made, the highest first.
+def make_v1(directory: str, made: list[str]) -> None:
+    """Make the group and what is missing above, and add to ``made`` what was, also when it fails.
 
     Others remove their empty groups: a parent that was just seen may be gone when its child is to be made.
     """
     for _ in range(_ATTEMPTS):
-        with contextlib.suppress(FileNotFoundError):
-            return _make(directory)
-        made = make_v1(os.path.dirname(directory))
-        with contextlib.suppress(FileNotFoundError):
-            return made + _make(directory)
+        with suppress(FileNotFoundError):
+            _make(directory, made)
+            return
+        make_v1(os.path.dirname(directory), made)
     raise CgroupError(f"create cgroup {directory}: its parent is removed again and again")
 
 
-def make_v2(mount: str, directory: str, required: Collection[str]) -> list[str]:
+def make_v2(mount: str, directory: str, required: Collection[str], made: list[str]) -> None:
     """As `make_v1`, and hand down to the group every controller that there is.
 
     Only the lack of one that is ``required`` is an error.
     """
-    made = []
     path = mount
     for part in directory[len(mount) + 1 :].split("/"):
         _hand_down(path, required)
         path = f"{path}/{part}"
-        made += make_v1(path)
+        make_v1(path, made)
     _check(path, required)
-    return made
 
 
 def inherit_cpuset(directory: str) -> None:
@@ -59,27 +58,44 @@ def inherit_cpuset(directory: str) -> None:
             write(f"{directory}/{name}", read(f"{above}/{name}").strip())
 
 
+def check_unused(directory: str) -> None:
+    """Raise `CgroupError` for a group that somebody else uses."""
+    pids = members(directory)
+    if pids:
+        raise CgroupError(f"take cgroup {directory}: {len(pids)} processes are in it already")
+    state = read_if_there(f"{directory}/freezer.self_freezing") or read_if_there(f"{directory}/cgroup.freeze") or "0"
+    if state.strip() == "1":
+        raise CgroupError(f"take cgroup {directory}: it is frozen")
+
+
+def remove_all(made: list[str]) -> None:
+    """Take back what was made."""
+    for directory in reversed(made):
+        remove_directory(directory)
+
+
 def delegate(directory: str, uid: int) -> None:
     """Give a group of version 2 to a user, with the files that the kernel says are safe to give (cgroups(7))."""
     names = (read_if_there("/sys/kernel/cgroup/delegate") or _DELEGATED).split()
     with doing(f"give cgroup {directory} to user {uid}"):
         os.chown(directory, uid, -1)
         for name in names:
-            with contextlib.suppress(FileNotFoundError):
+            with suppress(FileNotFoundError):
                 os.chown(f"{directory}/{name}", uid, -1)
 
 
-def _make(directory: str) -> list[str]:
+def _make(directory: str, made: list[str]) -> None:
     """Raises `FileNotFoundError` when its parent is missing."""
     try:
         os.mkdir(directory, 0o755)
     except FileNotFoundError:
         raise
     except FileExistsError:
-        return []
+        pass
     except OSError as error:
         raise CgroupError(f"create cgroup {directory}: {_reason(error)}") from error
-    return [directory]
+    else:
+        made.append(directory)
 
 
 def _hand_down(directory: str, required: Collection[str]) -> None:
@@ -88,15 +104,24 @@ def _hand_down(directory: str, required: Collection[str]) -> None:
     missing = [name for name in read(f"{directory}/cgroup.controllers").split() if name not in enabled]
     if not missing:
         return
-    with contextlib.suppress(OSError):
+    try:
         write_raw(control, " ".join(f"+{name}" for name in missing))
-        return
-    for name in missing:  # one that cannot be must not keep the others from it
-        try:
-            write_raw(control, f"+{name}")
-        except OSError as error:
-            if name in required:
-                raise CgroupError(f"hand controller {name} down from {directory}: {_reason(error)}") from error
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            for name in missing:  # one that cannot be must not keep the others from it
+                _hand_one_down(directory, name, required=name in required)
+        # Some can be handed down by a group that has processes; but it would become a threaded one by that, and those
+        # below of no use to a container (cgroup-v2.rst, "Threads").
+        elif wanted := [name for name in missing if name in required]:
+            raise CgroupError(f"hand controller {wanted[0]} down from {directory}: {_reason(error)}") from error
+
+
+def _hand_one_down(directory: str, name: str, *, required: bool) -> None:
+    try:
+        write_raw(f"{directory}/cgroup.subtree_control", f"+{name}")
+    except OSError as error:
+        if required:
+            raise CgroupError(f"hand controller {name} down from {directory}: {_reason(error)}") from error
 
 
 def _reason(error: OSError) -> str:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import TYPE_CHECKING
 
 from runtime.cgroups.devices import effective_rules, is_total
 from runtime.cgroups.hierarchy import CgroupError
 from runtime.cgroups.limits import PATH
 from runtime.linux import bpf
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -7,12 +7,11 @@ the specification has every container supplied with.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.cgroups.limits import PATH, Write, refuse
 from runtime.spec.resources import DeviceRule
-from runtime.values import replace, value
+from runtime.values import Value, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -42,8 +41,7 @@ def is_total(rule: DeviceRule) -> bool:
     return rule.type == "a" and rule.major is None and rule.minor is None and set(rule.access) == set(ALL)
 
 
-@value
-class DeviceList:
+class DeviceList(Value):
     """What version 1 can hold: everything is allowed or nothing is, but for exceptions (cgroup-v1/devices.rst)."""
 
     allow: bool

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from typing import TYPE_CHECKING
 
 from runtime.cgroups.files import doing, read_if_there
 from runtime.cgroups.hierarchy import UNIFIED
 from runtime.cgroups.members import members
-from runtime.values import value
+from runtime.unwinding import ExitStack, contextmanager
+from runtime.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-@value
-class Entrance:
+class Entrance(Value):
     """Open descriptors by which a child comes into the group, none of which a program inherits.
 
     The child writes ``0`` to each of ``tasks``, which does not wait for an RCU grace period as ``cgroup.procs`` does;
@@ -27,10 +26,10 @@ class Entrance:
     directory: int | None
 
 
-@contextlib.contextmanager
+@contextmanager
 def open_entrance(version: int, paths: Mapping[str, str], beside: int | None) -> Iterator[Entrance]:
     """To the group at ``paths``, or to where the process ``beside`` is in it, while the body runs."""
-    with contextlib.ExitStack() as stack:
+    with ExitStack() as stack:
         unified = paths.get(UNIFIED)
         tasks = dict.fromkeys(path for path in paths.values() if path != unified)
         fds = tuple(_open(stack, f"{path}/tasks", os.O_WRONLY) for path in tasks)
@@ -39,7 +38,7 @@ def open_entrance(version: int, paths: Mapping[str, str], beside: int | None) ->
         yield Entrance(fds, None if unified is None else _open(stack, unified, os.O_PATH | os.O_DIRECTORY))
 
 
-def _open(stack: contextlib.ExitStack, path: str, flags: int) -> int:
+def _open(stack: ExitStack, path: str, flags: int) -> int:
     with doing(f"open {path}"):
         fd = os.open(path, flags | os.O_CLOEXEC)
     stack.callback(os.close, fd)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from typing import TYPE_CHECKING
 
 from runtime.cgroups.hierarchy import CgroupError
+from runtime.unwinding import contextmanager
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@contextlib.contextmanager
+@contextmanager
 def doing(what: str) -> Iterator[None]:
     """Turn an `OSError` of the body into a `CgroupError` that begins with what was being done."""
     try:

@@ -6,14 +6,13 @@ import time
 
 from runtime.cgroups.files import pairs, read, read_if_there, write
 from runtime.cgroups.hierarchy import CgroupError
-from runtime.values import value
+from runtime.values import Value
 
 _DEADLINE_S = 10.0
 _AGAIN_EVERY = 50
 
 
-@value
-class Freezer:
+class Freezer(Value):
     """The freezer of the group at ``directory``."""
 
     version: int

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import signal
-from typing import TYPE_CHECKING, Any
 
 from runtime.cgroups.cgroup import remove_directory
-from runtime.cgroups.creation import delegate, inherit_cpuset, make_v1, make_v2
+from runtime.cgroups.creation import check_unused, delegate, inherit_cpuset, make_v1, make_v2, remove_all
 from runtime.cgroups.devices import plan_device_list
 from runtime.cgroups.entrance import open_entrance
 from runtime.cgroups.files import doing, read, read_if_there
@@ -19,9 +16,13 @@ from runtime.cgroups.limits import plan_writes
 from runtime.cgroups.members import kill_all, members, signal_all
 from runtime.cgroups.place import DEFAULT_PARENT, parse_own, plan_place
 from runtime.cgroups.writing import make_writes
+from runtime.linux import signals
+from runtime.unwinding import ExitStack, suppress
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from typing import Any
 
     from runtime.cgroups.entrance import Entrance
     from runtime.cgroups.limits import Write
@@ -39,9 +40,13 @@ class ContainerCgroup:
     that the runtime is in, in which a container without limits is left whose user may make no groups.
     """
 
-    def __init__(self, version: int, paths: dict[str, str], *, rootless: bool = False, asked: bool = False) -> None:
+    def __init__(
+        self, version: int, paths: dict[str, str], *, made: tuple[str, ...] = (), rootless: bool = False,
+        asked: bool = False,
+    ) -> None:  # fmt: skip
         self.version = version
         self.paths = dict(paths)
+        self._made = list(made)
         self._rootless = rootless
         self._asked = asked
 
@@ -57,11 +62,12 @@ class ContainerCgroup:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> ContainerCgroup:
         """What `to_json` has written down."""
-        return cls(document["version"], document["paths"], rootless=document["rootless"])
+        made = tuple(document.get("made", ()))
+        return cls(document["version"], document["paths"], made=made, rootless=document["rootless"])
 
     def to_json(self) -> dict[str, Any]:
         """All that a later command needs in order to find the group."""
-        return {"version": self.version, "paths": self.paths, "rootless": self._rootless}
+        return {"version": self.version, "paths": self.paths, "made": self._made, "rootless": self._rootless}
 
     @property
     def directories(self) -> tuple[str, ...]:
@@ -74,37 +80,38 @@ class ContainerCgroup:
         One that is there already must be empty and not frozen: it is the container's then, and goes with it.
         """
         writes = plan_writes(self.version, resources)
-        with contextlib.ExitStack() as undo:
+        with ExitStack() as undo:
+            made: list[str] = []
+            undo.callback(remove_all, made)
             for directory in self.directories:
-                self._make(directory, writes, undo)
+                self._make(directory, writes, made)
             make_writes(writes, self._places(writes))
             self._allow_devices(resources)
             if self.version == 1 and "cpuset" in self.paths:
                 inherit_cpuset(self.paths["cpuset"])
+            self._made = [path for path in made if path not in self.directories]
             undo.pop_all()
 
-    def _make(self, directory: str, writes: tuple[Write, ...], undo: contextlib.ExitStack) -> None:
+    def _make(self, directory: str, writes: tuple[Write, ...], made: list[str]) -> None:
         try:
-            made = self._make_in_hierarchy(directory, writes)
+            self._make_in_hierarchy(directory, writes, made)
         except CgroupError as error:
             if self._rootless and not self._asked and getattr(error.__cause__, "errno", None) in _NO_RIGHT:
                 self.paths = {name: path for name, path in self.paths.items() if path != directory}
                 return
             raise
-        for path in made:
-            undo.callback(remove_directory, path)
         if directory not in made:
-            _check_unused(directory)
+            check_unused(directory)
 
-    def _make_in_hierarchy(self, directory: str, writes: tuple[Write, ...]) -> list[str]:
+    def _make_in_hierarchy(self, directory: str, writes: tuple[Write, ...], made: list[str]) -> None:
         if self.version == 1:
-            made = make_v1(directory)
+            make_v1(directory, made)
             if directory == self.paths.get("cpuset"):
                 inherit_cpuset(os.path.dirname(directory))
-            return made
+            return
         required = {write.controller for write in writes if not write.optional} - {"cgroup"}
         mount = next(mount for mount in parse_mounts(read_mountinfo()) if UNIFIED in mount.controllers)
-        return make_v2(mount.point, directory, required)
+        make_v2(mount.point, directory, required, made)
 
     def _places(self, writes: tuple[Write, ...]) -> dict[str, str]:
         if self.version == 1:
@@ -156,19 +163,23 @@ class ContainerCgroup:
         directory = self._of_all_processes
         return () if directory is None else members(directory)
 
-    def kill(self, number: int = signal.SIGKILL) -> None:
+    def kill(self, number: int = signals.SIGKILL) -> None:
         """Send the signal to every process, and miss none that is forked meanwhile.
 
         SIGKILL ends a frozen group's processes, too: it is thawed.
         """
         unified = self.paths.get(UNIFIED)
-        if number == signal.SIGKILL and unified is not None and kill_all(unified):
-            if self.version == 1 and self.is_frozen():
-                self.thaw()  # the freezer of version 1 holds on even to the killed
-            return
+        ended = number == signals.SIGKILL and unified is not None and kill_all(unified)
         directory = self._of_all_processes
-        if directory is not None and os.path.isdir(directory):
+        if directory is None or not os.path.isdir(directory):
+            return
+        if not ended:
             signal_all(directory, number, self._freezer)
+        elif self.version == 1:
+            # Others may have been put into the groups of version 1 alone; their freezer holds on even to the killed.
+            signal_all(directory, number, None)
+            if self.is_frozen():
+                self.thaw()
 
     def stats(self) -> dict[str, Any]:
         """What it has used, in the shape of runc's ``events --stats``."""
@@ -193,14 +204,20 @@ class ContainerCgroup:
         return OomWatch(self.version, directory)
 
     def delete(self) -> None:
-        """Remove the group and those below it, once the last process has gone. Idempotent."""
+        """Remove the group, those below it, and those above that were made for it. Idempotent.
+
+        The last process must have gone. What is above stays if others are in it by now.
+        """
         for directory in self.directories:
             for path in sorted((path for path, _, _ in os.walk(directory)), key=len, reverse=True):
                 remove_directory(path)
             above = os.path.dirname(directory)
             if os.path.basename(above) == DEFAULT_PARENT:
-                with contextlib.suppress(OSError):  # others are in it, or have just removed it
+                with suppress(OSError):  # others are in it, or have just removed it
                     os.rmdir(above)
+        for path in reversed(self._made):
+            with suppress(OSError):
+                os.rmdir(path)
 
     def _places_of(self, controller: str) -> str | None:
         return self.paths.get(controller if self.version == 1 else UNIFIED)
@@ -236,12 +253,3 @@ class ContainerCgroup:
         if self._freezer is None:
             raise CgroupError("freeze a container: it is in no cgroup that can be frozen")
         return self._freezer
-
-
-def _check_unused(directory: str) -> None:
-    pids = members(directory)
-    if pids:
-        raise CgroupError(f"take cgroup {directory}: {len(pids)} processes are in it already")
-    state = read_if_there(f"{directory}/freezer.self_freezing") or read_if_there(f"{directory}/cgroup.freeze") or "0"
-    if state.strip() == "1":
-        raise CgroupError(f"take cgroup {directory}: it is frozen")

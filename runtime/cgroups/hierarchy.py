@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-from runtime.values import value
+from runtime.values import Value
 
 CONTROLLERS = ("memory", "cpu", "pids")
 UNIFIED = ""
@@ -20,8 +18,7 @@ class CgroupError(Exception):
     """A control group could not be made, limited or read."""
 
 
-@value
-class Mount:
+class Mount(Value):
     """One mounted hierarchy: what it controls (`UNIFIED` for version 2), where, and which of its groups is on top."""
 
     controllers: tuple[str, ...]
@@ -29,8 +26,7 @@ class Mount:
     root: str = "/"
 
 
-@value
-class Hierarchy:
+class Hierarchy(Value):
     """Where each controller that we use is mounted; version 2 has one mount for all of them."""
 
     version: int
@@ -88,7 +84,9 @@ def detect(mountinfo: str) -> Hierarchy:
 
 def _unescape(field: str) -> str:
     """The kernel writes space, tab, line feed and backslash as octal numbers."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
+    for octal, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        field = field.replace(octal, character)
+    return field
 
 
 def read_mountinfo() -> str:

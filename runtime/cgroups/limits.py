@@ -10,11 +10,10 @@ is an answer: swappiness, burst, idle, huge pages, and a rate, for which it mean
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.cgroups.hierarchy import CgroupError
-from runtime.values import value
+from runtime.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 PATH = "linux.resources"
 
 
-@value
-class Write:
+class Write(Value):
     """One write: ``content`` into ``file`` of the group's directory of ``controller``, because of ``origin``.
 
     ``otherwise`` are (file, content) to be tried in turn where the kernel has no such file. If it has none at all, that

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.cgroups.limits import PATH, Write, device_weight, plan_cpuset, plan_hugepages, plan_pids, plan_rdma, refuse
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

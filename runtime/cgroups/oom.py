@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-from typing import TYPE_CHECKING
 
 from runtime.cgroups.files import doing, pairs, read_if_there, write_raw
 from runtime.cgroups.hierarchy import CgroupError
+from runtime.unwinding import suppress
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
@@ -85,7 +85,7 @@ class OomWatch:
 
     def _seen(self) -> int | None:
         """Of ``memory.events``: kills, which are what engines call an OOM event; None of a group that is gone."""
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             text = os.pread(self._file, 4_096, 0).decode()
             return pairs(text).get("oom_kill", 0)
         return None

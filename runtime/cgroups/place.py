@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.cgroups.hierarchy import UNIFIED, CgroupError, Mount, version_of
 from runtime.spec.reader import SpecError, show
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
-from typing import TYPE_CHECKING
 
-from runtime.cli.verbs.sharing import connect_console, preserved_fds, write_pid_file
+from runtime.cli.verbs.sharing import connect_console, preserved_fds, warn_of_capabilities, write_pid_file
 from runtime.container.create import CreateOptions, create, read_bundle
 from runtime.container.delete import delete_container
+from runtime.container.errors import NotFound
 from runtime.container.start import start
+from runtime.linux import signals
+from runtime.unwinding import ExitStack, contextmanager, suppress
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runtime.cli.oci import Command
     from runtime.cli.options import Given
 
-_KEPT = {signal.SIGCHLD, signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGURG, signal.SIGWINCH,
-         signal.SIGTTIN, signal.SIGTTOU, signal.SIGTSTP, signal.SIGCONT}  # fmt: skip
-
 
 def run(command: Command, given: Given) -> int:
     """``run``: create, start, wait, delete; or not wait."""
     bundle = read_bundle(given.bundle)
+    warn_of_capabilities(command, bundle.config.process)
     terminal = bundle.config.process is not None and bundle.config.process.terminal
-    with contextlib.ExitStack() as held:
+    with ExitStack() as held:
         relay = None
         if terminal and given.console_socket is None and not given.detach:
             from runtime.cli.terminal import Relay
@@ -46,7 +45,8 @@ def run(command: Command, given: Given) -> int:
                 return 0
             status = attended(state.pid) if relay is None else relay.wait(state.pid)
         except BaseException:
-            delete_container(container, force=True)
+            with suppress(NotFound):  # a hook that fails takes the container with it
+                delete_container(container, force=True)
             raise
         if not given.keep:
             for complaint in delete_container(container, force=True):
@@ -67,18 +67,18 @@ def exit_status(status: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-@contextlib.contextmanager
+@contextmanager
 def _forwarding(pid: int) -> Iterator[None]:
     def forward(number: int, _: object) -> None:
-        with contextlib.suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):
             os.kill(pid, number)
 
     before = {}
-    for number in signal.valid_signals() - _KEPT:
-        with contextlib.suppress(OSError, ValueError):  # those that the C library keeps to itself
-            before[number] = signal.signal(number, forward)
+    for number in signals.valid_signals() - signals.NOT_FORWARDED:
+        with suppress(OSError, ValueError):  # those that the C library keeps to itself
+            before[number] = signals.signal(number, forward)
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signals.signal(number, handler)

@@ -6,20 +6,19 @@ is one such line a command, and warnings are in the text format or on stderr onl
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
 
-from runtime.values import value
+from runtime import jsontext
+from runtime.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@value
-class Log:
+class Log(Value):
     """``path`` is None for stderr alone; ``format`` is text or json."""
 
     path: str | None = None
@@ -48,9 +47,9 @@ class Log:
             return
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         if self.format == "json":
-            line = json.dumps({"level": level, "msg": message, "time": now})
+            line = jsontext.dumps({"level": level, "msg": message, "time": now})
         else:
-            line = f'time="{now}" level={level} msg={json.dumps(message)}'
+            line = f'time="{now}" level={level} msg={jsontext.dumps(message)}'
         try:
             fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         except OSError as error:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
-from typing import TYPE_CHECKING
 
 from runtime import VERSION
 from runtime.cgroups.hierarchy import CgroupError
@@ -16,8 +14,9 @@ from runtime.container.store import Store
 from runtime.linux.program import Failure
 from runtime.spec.reader import SpecError
 from runtime.spec.version import NEWEST
-from runtime.values import value
+from runtime.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn, Protocol
@@ -62,8 +61,7 @@ _GLOBAL = Syntax(
 )
 
 
-@value
-class Command:
+class Command(Value):
     """What holds for every verb."""
 
     store: Store
@@ -106,7 +104,8 @@ def _about() -> str:
 
 def _run(given: Given, verb: str, rest: list[str]) -> int:
     log = Log(given.log, given.log_format, given.debug)
-    module: Verb = import_module(f"runtime.cli.verbs.{_VERBS[verb]}")
+    # Not by importlib, which brings warnings.
+    module: Verb = __import__(f"runtime.cli.verbs.{_VERBS[verb]}", fromlist=("SYNTAX",))
     syntax = module.SYNTAX[verb]
     options = parse(Syntax((*syntax.options, _HELP), syntax.arguments, 0, None), rest)
     if options.help:

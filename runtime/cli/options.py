@@ -1,18 +1,17 @@
-"""Options of the OCI command line, as data: parsed by getopt, and told by --help.
+"""Options of the OCI command line, as data: parsed here, and told by --help.
 
-argparse would do; but to import it and to describe a verb to it takes as long as all the rest of a command. Engines run
-several commands for each container.
+argparse and getopt would do; but to import the one takes as long as all the rest of a command, and the other loads
+gettext and re. Engines run several commands for each container.
 """
 
 from __future__ import annotations
 
-import getopt
-from typing import TYPE_CHECKING, Any
+from runtime.values import Value
 
-from runtime.values import value
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 _WIDTH = 32
 
@@ -21,8 +20,7 @@ class UsageError(Exception):
     """The command line makes no sense; the message says what of it."""
 
 
-@value
-class Option:
+class Option(Value):
     """``name`` and perhaps a one-letter form; one with a ``metavar`` takes a value, or with ``many`` a list of them.
 
     A ``number`` is converted; ``choices`` are all that a value may be.
@@ -43,8 +41,7 @@ class Option:
         return self.name.replace("-", "_")
 
 
-@value
-class Syntax:
+class Syntax(Value):
     """All that a verb takes; ``least`` and ``most`` are how many arguments beside the options, None for any number."""
 
     options: tuple[Option, ...]
@@ -69,20 +66,39 @@ class Given:
 
 def parse(syntax: Syntax, argv: Sequence[str]) -> Given:
     """The options up to the first argument; raises `UsageError`."""
-    longs = [option.name + ("=" if option.metavar else "") for option in syntax.options]
-    shorts = "".join(option.short + (":" if option.metavar else "") for option in syntax.options if option.short)
-    try:
-        pairs, arguments = getopt.getopt(list(argv), shorts, longs)
-    except getopt.GetoptError as error:
-        raise UsageError(error.msg) from error
     known = {f"--{option.name}": option for option in syntax.options}
     known |= {f"-{option.short}": option for option in syntax.options if option.short}
     given: dict[str, Any] = {option.attribute: _default(option) for option in syntax.options}
-    for name, text in pairs:
-        _take(given, known[name], name, text)
-    if len(arguments) < syntax.least or (syntax.most is not None and len(arguments) > syntax.most):
-        raise UsageError(f"expected {syntax.arguments or 'no arguments'}, got {' '.join(arguments) or 'nothing'}")
-    return Given(given, arguments)
+    words = list(argv)
+    while words and words[0].startswith("-") and words[0] != "-":
+        word = words.pop(0)
+        if word == "--":
+            break
+        name, text = _split(word)
+        if name not in known:
+            raise UsageError(f"{name}: no such option")
+        _take(given, known[name], name, _value_of(known[name], name, text, words))
+    if len(words) < syntax.least or (syntax.most is not None and len(words) > syntax.most):
+        raise UsageError(f"expected {syntax.arguments or 'no arguments'}, got {' '.join(words) or 'nothing'}")
+    return Given(given, words)
+
+
+def _split(word: str) -> tuple[str, str | None]:
+    """``--name=text`` and ``-ntext`` hold their value."""
+    if word.startswith("--"):
+        name, equals, text = word.partition("=")
+        return name, text if equals else None
+    return word[:2], word[2:].removeprefix("=") or None
+
+
+def _value_of(option: Option, name: str, text: str | None, words: list[str]) -> str:
+    if not option.metavar:
+        if text not in {None, "true"}:
+            raise UsageError(f"{name}: takes no value")
+        return ""
+    if text is None and not words:
+        raise UsageError(f"{name}: needs a value, {option.metavar}")
+    return words.pop(0) if text is None else text
 
 
 def _default(option: Option) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import array
-import contextlib
 import fcntl
 import os
 import select
@@ -12,10 +11,14 @@ import socket
 import sys
 import termios
 import tty
-from typing import Any, Self
 
 from runtime.cli.foreground import exit_status
 from runtime.container.errors import ContainerError
+from runtime.unwinding import ExitStack
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self
 
 _CHUNK = 65536
 _FD_BYTES = 4
@@ -29,7 +32,7 @@ class Relay:
         self._theirs.set_inheritable(True)
         self.console_fd = self._theirs.fileno()
         self._master = -1
-        self._stack = contextlib.ExitStack()
+        self._stack = ExitStack()
         return self
 
     def __exit__(self, *_: object) -> None:

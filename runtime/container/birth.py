@@ -1,17 +1,15 @@
 """Where the first process is born: new namespaces, and namespaces that are joined by path.
 
-A user namespace has to be there, with its mappings, before anything that it is to own; and who joins a pid or time
-namespace moves only children yet to be born. Then a midwife, a child of ours, goes there and has the process as our
-child (CLONE_PARENT).
+A user namespace has to be there, with its mappings, before anything that it is to own; and who joins a time namespace
+moves only children yet to be born. Then a midwife, a child of ours, goes there and has the process as our child
+(CLONE_PARENT). Into a pid namespace that is joined the process goes without any of ours (`runtime.process.delivery`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import struct
-from typing import TYPE_CHECKING, NoReturn
 
 from runtime.container.errors import ContainerError
 from runtime.linux import constants as c
@@ -19,12 +17,15 @@ from runtime.linux import syscalls
 from runtime.process.standalone import bear
 from runtime.process.user_namespace import write_mappings
 from runtime.spec.reader import SpecError, show
-from runtime.values import value
+from runtime.unwinding import ExitStack, suppress
+from runtime.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from typing import NoReturn
 
     from runtime.cgroups.entrance import Entrance
+    from runtime.process.delivery import Delivery
     from runtime.process.standalone import Prepared
     from runtime.spec.linux import Linux
 
@@ -33,12 +34,11 @@ FLAGS = {
     "uts": c.CLONE_NEWUTS, "user": c.CLONE_NEWUSER, "cgroup": c.CLONE_NEWCGROUP, "time": c.CLONE_NEWTIME,
 }  # fmt: skip
 _BORN_INTO = ("pid", "network", "mount", "ipc", "uts")
-_MIDWIFE_JOINS = ("user", "pid", "time")
+_MIDWIFE_JOINS = ("user", "time")
 _REPLY = struct.Struct("=i")
 
 
-@value
-class Namespaces:
+class Namespaces(Value):
     """What is new, and descriptors of what is joined, by type."""
 
     linux: Linux
@@ -56,15 +56,15 @@ class Namespaces:
     @property
     def needs_midwife(self) -> bool:
         """Whether somebody has to go ahead."""
-        return any(self.linux.namespace(kind) for kind in ("user", "time")) or "pid" in self.joined
+        return any(self.linux.namespace(kind) for kind in _MIDWIFE_JOINS)
 
     @property
     def joined_by_process(self) -> tuple[tuple[str, int], ...]:
         """What the first process joins itself."""
-        return tuple((kind, fd) for kind, fd in self.joined.items() if kind not in _MIDWIFE_JOINS)
+        return tuple((kind, fd) for kind, fd in self.joined.items() if kind not in {*_MIDWIFE_JOINS, "pid"})
 
 
-def open_namespaces(stack: contextlib.ExitStack, linux: Linux) -> Namespaces:
+def open_namespaces(stack: ExitStack, linux: Linux) -> Namespaces:
     """Open those that are given by path; raises `SpecError` for a path that is none of that type."""
     joined = {}
     for index, namespace in enumerate(linux.namespaces):
@@ -79,7 +79,7 @@ def open_namespaces(stack: contextlib.ExitStack, linux: Linux) -> Namespaces:
     return Namespaces(linux, joined)
 
 
-def _open(stack: contextlib.ExitStack, where: str, path: str, flag: int) -> int:
+def _open(stack: ExitStack, where: str, path: str, flag: int) -> int:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
@@ -95,23 +95,27 @@ def _open(stack: contextlib.ExitStack, where: str, path: str, flag: int) -> int:
     return fd
 
 
-def give_birth(prepared: Prepared, namespaces: Namespaces, entrance: Entrance) -> tuple[int, int]:
-    """The first process: its pid, and a pidfd. Raises `ContainerError`."""
+def give_birth(
+    prepared: Prepared, namespaces: Namespaces, entrance: Entrance, delivery: Delivery | None
+) -> tuple[int, int]:
+    """The first process: its pid, and a pidfd. ``delivery`` is among its calls. Raises `ContainerError`."""
     try:
         if namespaces.needs_midwife:
-            return _by_midwife(prepared, namespaces, entrance)
-        return bear(prepared, namespaces.flags, entrance.directory)
+            return _by_midwife(prepared, namespaces, entrance, delivery)
+        return bear(prepared, namespaces.flags, entrance.directory, delivery)
     except OSError as error:
         raise ContainerError(f"start the first process: {os.strerror(error.errno or 0).lower()}") from error
 
 
-def _by_midwife(prepared: Prepared, namespaces: Namespaces, entrance: Entrance) -> tuple[int, int]:
+def _by_midwife(
+    prepared: Prepared, namespaces: Namespaces, entrance: Entrance, delivery: Delivery | None
+) -> tuple[int, int]:
     (ours_in, theirs_out), (theirs_in, ours_out) = os.pipe(), os.pipe()
     midwife = os.fork()
     if midwife == 0:
         os.close(ours_in)
         os.close(ours_out)
-        _assist(prepared, namespaces, entrance, (theirs_in, theirs_out))
+        _assist(prepared, namespaces, entrance, (theirs_in, theirs_out), delivery)
     try:
         os.close(theirs_in)
         os.close(theirs_out)
@@ -135,18 +139,31 @@ def _hear(fd: int) -> int:
     return int(number)
 
 
-def _assist(prepared: Prepared, namespaces: Namespaces, entrance: Entrance, pipes: tuple[int, int]) -> NoReturn:
+def _assist(
+    prepared: Prepared, namespaces: Namespaces, entrance: Entrance, pipes: tuple[int, int], delivery: Delivery | None
+) -> NoReturn:
     """The midwife's life. She enters the group too, because from within a user namespace nobody is moved into it."""
-    with contextlib.suppress(BaseException):
+    with suppress(BaseException):
         try:
-            for fd in entrance.tasks:
-                os.write(fd, b"0")
+            _enter_group(entrance)
             _go_there(namespaces, pipes)
-            pid, _ = bear(prepared, namespaces.flags | c.CLONE_PARENT, entrance.directory)
+            pid, _ = bear(prepared, namespaces.flags | c.CLONE_PARENT, None, delivery)
             os.write(pipes[1], _REPLY.pack(pid))
         except OSError as error:
             os.write(pipes[1], _REPLY.pack(-(error.errno or 1)))
     os._exit(0)
+
+
+def _enter_group(entrance: Entrance) -> None:
+    """On both versions: to be born in one (CLONE_INTO_CGROUP) asks for the right to write to it too."""
+    for fd in entrance.tasks:
+        os.write(fd, b"0")
+    if entrance.directory is not None:
+        procs = os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=entrance.directory)
+        try:
+            os.write(procs, b"0")
+        finally:
+            os.close(procs)
 
 
 def _go_there(namespaces: Namespaces, pipes: tuple[int, int]) -> None:
@@ -170,26 +187,14 @@ def _go_there(namespaces: Namespaces, pipes: tuple[int, int]) -> None:
 
 def _become_root() -> None:
     """Of the namespace: only root keeps its capabilities through an execve (capabilities(7))."""
-    with contextlib.suppress(PermissionError):  # where an unprivileged user made it (user_namespaces(7))
+    with suppress(PermissionError):  # where an unprivileged user made it (user_namespaces(7))
         os.setgroups(())
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
 
 
-@contextlib.contextmanager
-def inside(pid: int, kinds: Collection[str]) -> Iterator[Callable[[], None]]:
-    """While the body runs, our children are born in the container's pid namespace; what it is given, they call.
-
-    That takes them to its other namespaces, of these types.
-    """
-    pidfd, own = os.pidfd_open(pid), os.pidfd_open(os.getpid())
-    flags = sum(FLAGS[kind] for kind in kinds if kind != "pid")
-    try:
-        if "pid" in kinds:
-            syscalls.setns(pidfd, c.CLONE_NEWPID)
-        yield lambda: syscalls.setns(pidfd, flags)
-    finally:
-        if "pid" in kinds:
-            syscalls.setns(own, c.CLONE_NEWPID)
-        os.close(pidfd)
-        os.close(own)
+def pid_inside(pid: int) -> int:
+    """Of the same process, in its own pid namespace (proc_pid_status(5), NSpid)."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        (line,) = (line for line in file if line.startswith("NSpid:"))
+    return int(line.split()[-1])

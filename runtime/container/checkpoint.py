@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from typing import TYPE_CHECKING
 
 from runtime.cgroups.group import ContainerCgroup
 from runtime.container.create import root_of
 from runtime.container.errors import ContainerError, WrongStatus
 from runtime.container.kill import end
 from runtime.container.state import State, Status
-from runtime.values import value
+from runtime.unwinding import ExitStack
+from runtime.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.container.create import Bundle
     from runtime.container.store import Container, Store
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 _SHOWN = 300
 
 
-@value
-class CheckpointOptions:
+class CheckpointOptions(Value):
     """Where images and logs are, and what else criu is told."""
 
     images: str
@@ -49,7 +48,7 @@ def restore(store: Store, container_id: str, bundle: Bundle, options: Checkpoint
     if not os.path.isdir(options.images):
         raise ContainerError(f"restore container {container_id!r}: {options.images} is no directory of images")
     container = store.claim(container_id)
-    with contextlib.ExitStack() as undo:
+    with ExitStack() as undo:
         undo.callback(container.remove)
         container.write_config(bundle.text, config)
         group = ContainerCgroup.resolve(config.linux.cgroups_path, container_id, rootless=os.geteuid() != 0)

@@ -2,49 +2,51 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
-import json
 import os
-import signal
 import stat
-from typing import TYPE_CHECKING
 
+from runtime import jsontext
 from runtime.cgroups.group import ContainerCgroup
-from runtime.container.birth import give_birth, inside, open_namespaces
-from runtime.container.errors import ContainerError
+from runtime.container.birth import give_birth, open_namespaces, pid_inside
+from runtime.container.errors import ContainerError, HookFailed
 from runtime.container.first_process import FirstProcess, plan_first_process
-from runtime.container.ground import cgroup_trees, mount_point_of
-from runtime.container.hooks import run_hooks
+from runtime.container.ground import cgroup_trees
+from runtime.container.hooks import run_hooks, run_poststop
 from runtime.container.labels import labels_for
 from runtime.container.limits import set_limits
+from runtime.container.nodes import refuse_others
 from runtime.container.payload import CREATED, HOOKS, WAIT, Payload
 from runtime.container.sources import open_sources
 from runtime.container.state import State, Status, oci_state
 from runtime.container.store import START, STATUS, Store
-from runtime.linux import capabilities, constants
+from runtime.linux import capabilities, constants, signals
 from runtime.linux.filter import compile_filter
 from runtime.linux.program import Failure
 from runtime.linux.seccomp import SeccompError
+from runtime.process.delivery import delivery_into
 from runtime.process.standalone import prepare, receive
 from runtime.spec.config import parse_config
+from runtime.spec.execution import OciProcess
 from runtime.spec.reader import SpecError, show
-from runtime.values import replace, value
+from runtime.unwinding import ExitStack
+from runtime.values import Value, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-
     from runtime.container.birth import Namespaces
     from runtime.container.store import Container
     from runtime.linux.seccomp import CompiledFilter
     from runtime.process.standalone import Prepared
     from runtime.spec.config import Config
-    from runtime.spec.execution import OciProcess
 
 _FIRST_FREE = 3
 
+# What a container waits to become that is asked to become nothing, which can be created but not started.
+_NO_PROCESS = OciProcess(args=("/",), cwd="/")
 
-@value
-class CreateOptions:
+
+class CreateOptions(Value):
     """How the caller wants it; ``console_fd`` is a connected socket that the terminal is sent to."""
 
     console_fd: int | None = None
@@ -53,8 +55,7 @@ class CreateOptions:
     no_new_keyring: bool = False
 
 
-@value
-class Bundle:
+class Bundle(Value):
     """A directory, the text of its config.json, and what that says."""
 
     directory: str
@@ -69,31 +70,37 @@ def read_bundle(directory: str) -> Bundle:
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        return Bundle(directory, text, parse_config(json.loads(text)))
+        return Bundle(directory, text, parse_config(jsontext.loads(text)))
     except OSError as error:
         raise ContainerError(f"open {path}: {os.strerror(error.errno or 0).lower()}") from error
     except (ValueError, RecursionError) as error:
-        if isinstance(error, SpecError):
+        if isinstance(error, SpecError) and error.path:
             raise
         raise ContainerError(f"{path}: {error}") from error
 
 
 def create(store: Store, container_id: str, bundle: Bundle, options: CreateOptions) -> tuple[Container, State]:
-    """Make a container, which waits to be started. Raises `ContainerError`, `SpecError`, `CgroupError`."""
-    config, process = bundle.config, bundle.config.process
-    if process is None:
-        raise SpecError("process", "is missing: there is nothing to start")
+    """Make a container, which waits to be started. Raises `ContainerError`, `SpecError`, `CgroupError`.
+
+    Where it is a hook that fails, poststop hooks are run when all has been undone (runtime.md, "Lifecycle").
+    """
+    config, process = bundle.config, bundle.config.process or _NO_PROCESS
     if process.terminal and options.console_fd is None:
         raise ContainerError("process.terminal: needs --console-socket, or run without --detach")
     if not process.terminal and options.console_fd is not None:
         raise ContainerError("--console-socket: is of no use without process.terminal")
     container = store.claim(container_id)
-    with contextlib.ExitStack() as undo:
-        undo.callback(container.remove)
-        container.write_config(bundle.text, config)
-        state = _Creation(container, config, process, bundle.directory, options).make(undo)
-        container.write_state(state)
-        undo.pop_all()
+    creation = None
+    try:
+        with ExitStack() as undo:
+            undo.callback(container.remove)
+            container.write_config(bundle.text, config)
+            creation = _Creation(container, config, process, bundle.directory, options)
+            state = creation.make(undo)
+            container.write_state(state)
+            undo.pop_all()
+    except HookFailed as error:
+        raise error.with_complaints(() if creation is None else creation.afterwards()) from error
     return container, state
 
 
@@ -114,31 +121,66 @@ class _Creation:
         )
         self._state = State.fresh(container.id, bundle, self._rootfs, config.annotations)
 
-    def make(self, undo: contextlib.ExitStack) -> State:
+    def make(self, undo: ExitStack) -> State:
         """All of it, from the cgroup on; ``undo`` takes everything back."""
-        with contextlib.ExitStack() as held:
+        with ExitStack() as held:
             namespaces = open_namespaces(held, self._config.linux)
             mounts = open_sources(held, self._config, self._bundle, self._rootfs)
+            refuse_others(self._rootfs, self._config)
             compiled = compile_or_refuse(self._config)
             self._group.create(self._config.linux.resources)
             undo.callback(self._group.delete)
+            self._delegate()
             status, status_for_child, start = self._channels(held)
             payload = self._payload(status_for_child, start, compiled)
             entrance = held.enter_context(self._group.entrance())
             for fd in entrance.tasks:
                 os.set_inheritable(fd, True)  # noqa: FBT003
+            joined = namespaces.joined.get("pid")
+            delivery = None if joined is None else held.enter_context(delivery_into(joined))
             context = self._context(payload, namespaces, replace_tasks(namespaces, entrance.tasks))
-            prepared = prepare(plan_first_process(replace(context, mounts=mounts)), status_for_child)
-            pid, pidfd = give_birth(prepared, namespaces, entrance)
+            calls = plan_first_process(replace(context, mounts=mounts, delivery=delivery))
+            prepared = prepare(calls, status_for_child)
+            pid, pidfd = give_birth(prepared, namespaces, entrance, delivery)
             held.callback(os.close, pidfd)
             undo.callback(_end, pid)
             os.close(status_for_child)
             self._state = self._remember(pid, prepared, payload)
+            self._share(undo, pid)
             self._attend(status, start, prepared, namespaces)
             set_limits(pid, self._process)
             return self._state
 
-    def _channels(self, held: contextlib.ExitStack) -> tuple[int, int, int]:
+    def _delegate(self) -> None:
+        """A group that is mounted in its own namespace to be written to is its user's ("Cgroup ownership")."""
+        linux, namespace = self._config.linux, self._config.linux.namespace("cgroup")
+        writable = any(
+            mount.type == "cgroup" and mount.destination == "/sys/fs/cgroup" and "ro" not in mount.options
+            for mount in self._config.mounts
+        )
+        if namespace is None or namespace.path is not None or not writable:
+            return
+        uid = self._process.user.uid
+        mapping = next((m for m in linux.uid_mappings if 0 <= uid - m.container_id < m.size), None)
+        self._group.give_to(uid if mapping is None else mapping.host_id + uid - mapping.container_id)
+
+    def _share(self, undo: ExitStack, pid: int) -> None:
+        """What few containers ask for: devices of the host's network, and a share of its caches."""
+        linux = self._config.linux
+        if linux.net_devices:
+            from runtime.container.netdevices import move_devices
+
+            move_devices(undo, pid, linux.net_devices)
+        if linux.intel_rdt is not None:
+            from runtime.container.resctrl import enter_class, resctrl_of
+
+            enter_class(undo, resctrl_of(), self._container.id, linux.intel_rdt, pid)
+
+    def afterwards(self) -> tuple[str, ...]:
+        """Run the hooks of what is no more."""
+        return run_poststop(self._config.hooks.poststop, oci_state(self._state, Status.STOPPED))
+
+    def _channels(self, held: ExitStack) -> tuple[int, int, int]:
         """Our end of the status FIFO, the child's, and that of the start FIFO, which keeps a writer of its own."""
         for name in (START, STATUS):
             os.mkfifo(self._container.path(name), 0o600)
@@ -179,7 +221,6 @@ class _Creation:
             tasks_fds=tasks,
             joined=namespaces.joined_by_process,
             cgroup_trees=cgroup_trees(self._group, own=self._config.linux.namespace("cgroup") is not None),
-            parent_mount=mount_point_of(self._rootfs),
             waits_for_hooks=bool(hooks.prestart or hooks.create_runtime or hooks.create_container),
             no_pivot=self._options.no_pivot,
             new_keyring=not self._options.no_new_keyring,
@@ -210,9 +251,11 @@ class _Creation:
         run_hooks("prestart", hooks.prestart, seen)
         run_hooks("createRuntime", hooks.create_runtime, seen)
         if hooks.create_container:
+            from runtime.container.inner_hooks import run_inner_hooks
+
             kinds = [namespace.type for namespace in namespaces.linux.namespaces]
-            with inside(self._state.pid, kinds) as enter:
-                run_hooks("createContainer", hooks.create_container, seen, enter=enter)
+            own = seen | {"pid": pid_inside(self._state.pid)}
+            run_inner_hooks("createContainer", hooks.create_container, own, self._state.pid, kinds)
 
 
 def replace_tasks(namespaces: Namespaces, tasks: tuple[int, ...]) -> tuple[int, ...]:
@@ -269,5 +312,5 @@ def describe(failure: Failure) -> str:
 
 def _end(pid: int) -> None:
     """Of a child that nobody has waited for, so that the pid is still its own."""
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid, signals.SIGKILL)
     os.waitpid(pid, 0)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.container.errors import ContainerError, NotFound, WrongStatus
-from runtime.container.hooks import run_hooks
+from runtime.container.hooks import run_poststop
 from runtime.container.kill import end
 from runtime.container.state import Status, oci_state
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from runtime.container.state import State
     from runtime.container.store import Container, Store
-    from runtime.spec.config import Hook
 
 
 def delete(store: Store, container_id: str, *, force: bool = False) -> tuple[str, ...]:
@@ -46,17 +43,17 @@ def _delete(container: Container, *, force: bool) -> tuple[str, ...]:
     status = container.status(state)
     if status is not Status.STOPPED and not force:
         raise WrongStatus(f"delete container {container.id!r}: it is {status.value}, not stopped")
+    return destroy(container, state)
+
+
+def destroy(container: Container, state: State) -> tuple[str, ...]:
+    """The end of one that is locked, whatever it is doing; what poststop hooks complained of."""
     end(state)  # of what the first process has left behind, too, where it had no pid namespace of its own
     state.group.delete()
-    hooks = container.config().hooks.poststop
+    linux, hooks = container.config().linux, container.config().hooks.poststop
+    if linux.intel_rdt is not None:
+        from runtime.container.resctrl import leave_class, resctrl_of
+
+        leave_class(resctrl_of(), container.id, linux.intel_rdt)
     container.remove()
-    return tuple(complaint for hook in hooks for complaint in _complaint(hook, oci_state(state, Status.STOPPED)))
-
-
-def _complaint(hook: Hook, state: dict[str, Any]) -> tuple[str, ...]:
-    """A hook that fails is a warning, and the others are run all the same (runtime.md, "Lifecycle")."""
-    try:
-        run_hooks("poststop", (hook,), state)
-    except ContainerError as error:
-        return (str(error),)
-    return ()
+    return run_poststop(hooks, oci_state(state, Status.STOPPED))

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
-import signal
-from typing import TYPE_CHECKING
 
-from runtime.container.birth import FLAGS, inside
+from runtime.container.birth import FLAGS
 from runtime.container.create import compile_or_refuse, describe, is_own_stream
 from runtime.container.errors import ContainerError, WrongStatus
 from runtime.container.labels import labels_for
@@ -24,23 +21,28 @@ from runtime.container.payload import (
     plan_priorities,
     plan_streams,
     rendezvous,
+    start_session,
     write_to_procfs,
 )
 from runtime.container.state import Status, oci_state
-from runtime.linux import capabilities
+from runtime.linux import capabilities, signals
 from runtime.linux import constants as c
 from runtime.linux.program import Call, Failure
-from runtime.process.attributes import set_affinity
+from runtime.process.attributes import join_keyring, set_affinity
+from runtime.process.delivery import delivery_into, plan_delivery
 from runtime.process.program import plan_lookup, plan_signals
 from runtime.process.standalone import bear, prepare, receive
-from runtime.values import value
+from runtime.unwinding import ExitStack, suppress
+from runtime.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runtime.cgroups.entrance import Entrance
     from runtime.container.state import State
     from runtime.container.store import Container
+    from runtime.process.delivery import Delivery
     from runtime.spec.config import Config
     from runtime.spec.execution import OciProcess
 
@@ -48,8 +50,7 @@ _FIRST_FREE = 3
 _ROOT = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-@value
-class ExecOptions:
+class ExecOptions(Value):
     """How the caller wants it; ``console_fd`` is a connected socket that the terminal is sent to."""
 
     console_fd: int | None = None
@@ -70,7 +71,7 @@ def execute(container: Container, process: OciProcess, options: ExecOptions) -> 
 
 def run_inside(state: State, config: Config, process: OciProcess, options: ExecOptions) -> int:
     """The same without a look at the status."""
-    with contextlib.ExitStack() as held:
+    with ExitStack() as held:
         reports, status, start, go = _channels(held, options.preserved_fds)
         payload = Payload(
             process=process,
@@ -87,23 +88,23 @@ def run_inside(state: State, config: Config, process: OciProcess, options: ExecO
         entrance = held.enter_context(state.group.entrance(beside=state.pid))
         for fd in (pidfd, *entrance.tasks):
             os.set_inheritable(fd, True)  # noqa: FBT003 - the standard library's own
-        prepared = prepare(_plan(payload, pidfd, _different(state.pid), entrance), status)
-        kinds = ("pid",) if _is_different(state.pid, "pid") else ()
-        with inside(state.pid, kinds):
-            pid, child = bear(prepared, 0, entrance.directory)
+        there = _is_different(state.pid, "pid")
+        delivery = held.enter_context(delivery_into(pidfd)) if there else None
+        prepared = prepare(_plan(state, payload, pidfd, entrance, delivery), status)
+        pid, child = bear(prepared, 0, entrance.directory, delivery)
         held.callback(os.close, child)
         os.close(status)
         try:
             _attend(reports, prepared.purposes, lambda: _release(state, config, payload, pid, go))
         except ContainerError:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(child, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                signals.pidfd_send_signal(child, signals.SIGKILL)
             os.waitpid(pid, 0)
             raise
         return pid
 
 
-def _channels(held: contextlib.ExitStack, preserved: int) -> tuple[int, int, int, int]:
+def _channels(held: ExitStack, preserved: int) -> tuple[int, int, int, int]:
     """Our end of the status pipe and the child's, the child's end of the start pipe and ours."""
     (reports, status), (start, go) = os.pipe(), os.pipe()
     for fd in (reports, go):
@@ -115,7 +116,7 @@ def _channels(held: contextlib.ExitStack, preserved: int) -> tuple[int, int, int
     return reports, moved[0], moved[1], go
 
 
-def _open_process(held: contextlib.ExitStack, state: State) -> int:
+def _open_process(held: ExitStack, state: State) -> int:
     try:
         pidfd = os.pidfd_open(state.pid)
     except ProcessLookupError as error:
@@ -137,7 +138,10 @@ def _is_different(pid: int, kind: str) -> bool:
         return False
 
 
-def _plan(payload: Payload, pidfd: int, namespaces: int, entrance: Entrance) -> tuple[Call, ...]:
+def _plan(
+    state: State, payload: Payload, pidfd: int, entrance: Entrance, delivery: Delivery | None
+) -> tuple[Call, ...]:
+    namespaces = _different(state.pid)
     process = payload.process
     root = Call("open the root", "openat", (c.AT_FDCWD, b"/", _ROOT, 0))
     affinity = process.exec_cpu_affinity
@@ -147,12 +151,15 @@ def _plan(payload: Payload, pidfd: int, namespaces: int, entrance: Entrance) -> 
         *(Call("join the control group", "write", (fd, b"0", 1)) for fd in entrance.tasks),
         *set_affinity("process.execCPUAffinity.final", affinity.final if affinity else None),
         *((Call("join the namespaces", "setns", (pidfd, namespaces)),) if namespaces else ()),
+        *(plan_delivery(delivery) if delivery else ()),
+        *start_session(),
+        *join_keyring(f"_ses.{state.id}"),
         root,
         *plan_streams(payload, root, console=False),
         *write_to_procfs(label_files(payload.labels)),
         *close_others(payload),
         *plan_priorities(process),
-        *plan_lookup(process.args, process.env),
+        *plan_lookup(process.args, process.env, process.cwd),
         *plan_signals(),
         *rendezvous(payload, CREATED),
         *plan_end(payload),

@@ -7,7 +7,6 @@ decision but those that the table itself can make.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from runtime.container.payload import (
     CREATED,
@@ -19,11 +18,14 @@ from runtime.container.payload import (
     plan_priorities,
     plan_streams,
     rendezvous,
+    start_session,
     write_to_procfs,
 )
 from runtime.linux import constants as c
 from runtime.linux.program import ANY_ERRNO, Call
 from runtime.process import attributes
+from runtime.process.delivery import plan_delivery
+from runtime.process.loopback import plan_loopback
 from runtime.process.program import plan_lookup, plan_signals
 from runtime.rootfs.attach import attach, change, copy_tree, propagate
 from runtime.rootfs.cgroupfs import plan_cgroup_mount
@@ -33,13 +35,15 @@ from runtime.rootfs.inside import close, open_inside, parts_of
 from runtime.rootfs.mounts import plan_mount
 from runtime.rootfs.options import Attributes, propagation_flag
 from runtime.spec.namespaces import sysctl_path
-from runtime.values import value
+from runtime.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runtime.container.payload import Payload
     from runtime.linux.program import Argument
+    from runtime.process.delivery import Delivery
     from runtime.rootfs.cgroupfs import CgroupTrees
     from runtime.rootfs.mounts import PlannedMount
     from runtime.spec.config import Config
@@ -48,8 +52,7 @@ _KINDS = {"mount": c.CLONE_NEWNS, "uts": c.CLONE_NEWUTS, "ipc": c.CLONE_NEWIPC, 
           "cgroup": c.CLONE_NEWCGROUP}  # fmt: skip
 
 
-@value
-class FirstProcess:
+class FirstProcess(Value):
     """All that the plan needs; descriptors are the parent's, inheritable, and have the same numbers in the child."""
 
     id: str
@@ -60,7 +63,7 @@ class FirstProcess:
     tasks_fds: tuple[int, ...] = ()
     joined: tuple[tuple[str, int], ...] = ()
     cgroup_trees: CgroupTrees | None = None
-    parent_mount: str | None = None
+    delivery: Delivery | None = None
     waits_for_hooks: bool = False
     no_pivot: bool = False
     new_keyring: bool = True
@@ -104,6 +107,9 @@ def enter_namespaces(context: FirstProcess, _: Call) -> tuple[Call, ...]:
             if context.has_own("cgroup")
             else ()
         ),
+        *(plan_loopback() if context.has_own("network") else ()),
+        *(plan_delivery(context.delivery) if context.delivery else ()),
+        *start_session(),
     )
 
 
@@ -126,16 +132,15 @@ def open_root(context: FirstProcess, root: Call) -> tuple[Call, ...]:
     """The root becomes a mount of its own, below mounts that send nothing back to the host."""
     if context.config.linux.namespace("mount") is None:
         return (root,)
-    flags = propagation_flag(context.config.linux.rootfs_propagation or "rslave")
     path = os.fsencode(context.rootfs)
     tree_of = Call(f"open {context.rootfs}", "openat", (c.AT_FDCWD, path, _DIRECTORY, 0))
     tree = copy_tree("root.path: copy its mounts", tree_of, recursive=True)
-    parent = os.fsencode(context.parent_mount or "/")
+    # What is pivoted or moved must not be below a shared mount (pivot_root(2)): it gets nothing from the host, or gets
+    # and gives nothing; its own propagation comes last. What is bound was taken from the host's own mounts before.
+    wanted = propagation_flag(context.config.linux.rootfs_propagation or "slave")
+    tie = c.MS_SLAVE if wanted & c.MS_SLAVE else c.MS_PRIVATE
     return (
-        Call("linux.rootfsPropagation: set it", "mount", (0, b"/", 0, flags, 0)),
-        # What is moved or pivoted must not be below a shared mount (pivot_root(2)).
-        *((Call("root.path: make its mount private", "mount", (0, parent, 0, c.MS_PRIVATE, 0)),) if flags & c.MS_SHARED
-          else ()),
+        Call("linux.rootfsPropagation: set it", "mount", (0, b"/", 0, tie | c.MS_REC, 0)),
         tree_of,
         tree,
         attach("root.path: mount it", tree, tree_of),
@@ -230,10 +235,16 @@ def change_root(context: FirstProcess, root: Call) -> tuple[Call, ...]:
 
 
 def _pivot(what: str, root: Call) -> tuple[Call, ...]:
-    """pivot_root(2), "." over ".", after which the old root is what "." is."""
+    """pivot_root(2), "." over ".", after which the old root lies over the new one, and is taken off it.
+
+    Not before it is a slave of the host: else whatever is mounted on the host would be taken off there, too.
+    """
+    old = Call(what, "openat", (c.AT_FDCWD, b"/", _DIRECTORY, 0))
     return (
+        old,
         Call(what, "fchdir", (root,)),
         Call(what, "pivot_root", (b".", b".")),
+        Call(what, "fchdir", (old,)),
         Call(what, "mount", (0, b".", 0, c.MS_SLAVE | c.MS_REC, 0)),
         Call(what, "umount2", (b".", c.MNT_DETACH)),
         Call(what, "chdir", (b"/",)),
@@ -265,7 +276,8 @@ def set_attributes(context: FirstProcess, _: Call) -> tuple[Call, ...]:
 def report_created(context: FirstProcess, _: Call) -> tuple[Call, ...]:
     """From here on only ``start`` lets it go on."""
     process = context.payload.process
-    return (*plan_lookup(process.args, process.env), *plan_signals(), *rendezvous(context.payload, CREATED))
+    lookup = plan_lookup(process.args, process.env, process.cwd)
+    return (*lookup, *plan_signals(), *rendezvous(context.payload, CREATED))
 
 
 STEPS: tuple[Callable[[FirstProcess, Call], tuple[Call, ...]], ...] = (

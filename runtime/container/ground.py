@@ -1,13 +1,13 @@
-"""What of the host a container's plan has to know: its control-group mounts, and where its root is mounted."""
+"""What of the host a container's plan has to know: its control-group mounts."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from runtime.cgroups.hierarchy import UNIFIED, parse_mounts, read_mountinfo
 from runtime.rootfs.cgroupfs import CgroupTree, CgroupTrees
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.cgroups.group import ContainerCgroup
     from runtime.cgroups.hierarchy import Mount
@@ -28,9 +28,3 @@ def _trees(mount: Mount, group: ContainerCgroup) -> tuple[CgroupTree, ...]:
         return ()
     return (CgroupTree(mount.controllers, os.path.basename(mount.point), directories[0]),)
 
-
-def mount_point_of(path: str) -> str:
-    """The longest mount point that leads to a path (proc_pid_mountinfo(5))."""
-    points = (line.split(" ", 5)[4] for line in read_mountinfo().splitlines())
-    above = (point for point in points if point in {"/", path} or path.startswith(f"{point}/"))
-    return max(above, key=len, default="/")

@@ -2,44 +2,57 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+import os
 
-from runtime.container.errors import ContainerError
+from runtime import jsontext
+from runtime.container.errors import HookFailed
+from runtime.linux import signals
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from typing import Any
 
     from runtime.spec.config import Hook
 
 _SHOWN = 400
 
 
-def run_hooks(
-    moment: str, hooks: tuple[Hook, ...], state: dict[str, Any], *, enter: Callable[[], None] | None = None
-) -> None:
-    """Each to its end, in order; raises `ContainerError` at the first that fails or takes longer than it may.
-
-    ``enter`` is called in the child before it executes, to join namespaces.
-    """
+def run_hooks(moment: str, hooks: tuple[Hook, ...], state: dict[str, Any]) -> None:
+    """Each to its end, in order; raises `HookFailed` at the first that fails or takes longer than it may."""
     for index, hook in enumerate(hooks):
-        _run(f"hooks.{moment}[{index}]: run {hook.path}", hook, json.dumps(state), enter)
+        _run(f"hooks.{moment}[{index}]: run {hook.path}", hook, jsontext.dumps(state))
 
 
-def _run(what: str, hook: Hook, state: str, enter: Callable[[], None] | None) -> None:
+def run_poststop(hooks: tuple[Hook, ...], state: dict[str, Any]) -> tuple[str, ...]:
+    """All of them; what those that failed are to be warned about with (runtime.md, "Lifecycle")."""
+    complaints = []
+    for index, hook in enumerate(hooks):
+        try:
+            _run(f"hooks.poststop[{index}]: run {hook.path}", hook, jsontext.dumps(state))
+        except HookFailed as error:
+            complaints.append(str(error))
+    return tuple(complaints)
+
+
+def _run(what: str, hook: Hook, state: str) -> None:
     import subprocess
 
     environment = dict(entry.split("=", 1) for entry in hook.env)
     try:
-        done = subprocess.run(
-            hook.args or (hook.path,), executable=hook.path, env=environment, input=state.encode(), cwd="/",
-            timeout=hook.timeout, capture_output=True, check=False, preexec_fn=enter,
+        process = subprocess.Popen(
+            hook.args or (hook.path,), executable=hook.path, env=environment, cwd="/",
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
-    except subprocess.TimeoutExpired as error:
-        raise ContainerError(f"{what}: not done after {hook.timeout} s") from error
     except (OSError, subprocess.SubprocessError) as error:
-        raise ContainerError(f"{what}: {getattr(error, 'strerror', None) or error}".lower()) from error
-    if done.returncode:
-        said = " ".join((done.stderr or done.stdout).decode(errors="replace").split())[-_SHOWN:]
-        ended = f"exit status {done.returncode}" if done.returncode > 0 else f"killed by signal {-done.returncode}"
-        raise ContainerError(f"{what}: {ended}{': ' + said if said else ''}")
+        raise HookFailed(f"{what}: {str(getattr(error, 'strerror', None) or error).lower()}") from error
+    try:
+        stdout, stderr = process.communicate(state.encode(), hook.timeout)
+    except subprocess.TimeoutExpired as error:
+        os.killpg(process.pid, signals.SIGKILL)  # with whatever it has started
+        process.wait()
+        raise HookFailed(f"{what}: not done after {hook.timeout} s") from error
+    code = process.returncode
+    if code:
+        said = " ".join((stderr or stdout).decode(errors="replace").split())[-_SHOWN:]
+        ended = f"exit status {code}" if code > 0 else f"killed by signal {-code}"
+        raise HookFailed(f"{what}: {ended}{': ' + said if said else ''}")

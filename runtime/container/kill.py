@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-import signal
-from typing import TYPE_CHECKING
 
 from runtime.container.errors import ContainerError, WrongStatus
 from runtime.container.state import Status, start_time_of
+from runtime.linux import signals
+from runtime.unwinding import suppress
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.container.state import State
     from runtime.container.store import Container
 
 _ENDS_WITHIN_S = 10.0
-
-
-def parse_signal(text: str) -> int:
-    """``9``, ``KILL`` or ``SIGKILL``; raises `ContainerError`."""
-    name = text.upper().removeprefix("SIG")
-    if text.isascii() and text.isdigit() and 0 < int(text) < signal.NSIG:
-        return int(text)
-    if name.startswith(("RTMIN", "RTMAX")):
-        return _parse_realtime(name)
-    number = getattr(signal, f"SIG{name}", None)
-    if not isinstance(number, signal.Signals):
-        raise ContainerError(f"signal {text!r}: there is none of this name or number")
-    return number.value
-
-
-def _parse_realtime(name: str) -> int:
-    base = signal.SIGRTMIN if name.startswith("RTMIN") else signal.SIGRTMAX
-    with contextlib.suppress(ValueError):
-        number = base + int(name[5:] or "0")
-        if signal.SIGRTMIN <= number <= signal.SIGRTMAX:
-            return number
-    raise ContainerError(f"signal {name!r}: there is none of this name or number")
 
 
 def kill(container: Container, number: int, *, everybody: bool = False) -> None:
@@ -51,26 +29,26 @@ def kill(container: Container, number: int, *, everybody: bool = False) -> None:
     else:
         send(state, number)
         # A frozen group on version 1 would hold on to what is killed.
-        if status is Status.PAUSED and number == signal.SIGKILL:
+        if status is Status.PAUSED and number == signals.SIGKILL:
             state.group.thaw()
 
 
 def send(state: State, number: int) -> None:
     """To the first process and no other that has its pid by now; one that has gone is no error."""
-    with contextlib.suppress(ProcessLookupError):
+    with suppress(ProcessLookupError):
         pidfd = os.pidfd_open(state.pid)
         try:
             if start_time_of(state.pid) == state.start_time:
-                signal.pidfd_send_signal(pidfd, number)
+                signals.pidfd_send_signal(pidfd, number)
         finally:
             os.close(pidfd)
 
 
 def end(state: State) -> None:
     """Kill every process and wait until the first has ended; raises `ContainerError` if it does not."""
-    send(state, signal.SIGKILL)
-    state.group.kill(signal.SIGKILL)
-    with contextlib.suppress(ProcessLookupError):
+    send(state, signals.SIGKILL)
+    state.group.kill(signals.SIGKILL)
+    with suppress(ProcessLookupError):
         pidfd = os.pidfd_open(state.pid)
         try:
             if start_time_of(state.pid) == state.start_time and not _ends(pidfd):

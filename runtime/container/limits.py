@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import resource
-from typing import TYPE_CHECKING
 
 from runtime.container.errors import ContainerError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.spec.execution import OciProcess
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import errno
 import os
 import time
-from typing import TYPE_CHECKING
 
 from runtime.container.errors import ContainerError
 from runtime.linux.interpreter import perform
 from runtime.linux.program import Call, Failure
 from runtime.process.listener import ListenerError, send_listener
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

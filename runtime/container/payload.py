@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
+from runtime.linux import constants
 from runtime.linux.program import ANY_ERRNO, Call, Memory
 from runtime.process import attributes
 from runtime.process.program import plan_execute
@@ -13,8 +13,9 @@ from runtime.process.terminal import plan_terminal
 from runtime.rootfs.attach import new_filesystem
 from runtime.rootfs.inside import close, open_inside
 from runtime.spec.execution import Capabilities
-from runtime.values import value
+from runtime.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.linux.program import Argument
     from runtime.linux.seccomp import CompiledFilter
@@ -29,16 +30,14 @@ _FIRST_FREE = 3
 _F_SETFD, _FD_CLOEXEC = 2, 1
 
 
-@value
-class Label:
+class Label(Value):
     """What is written to a file of /proc/self/attr for the next execve: a security module's label."""
 
     file: str
     content: str
 
 
-@value
-class Payload:
+class Payload(Value):
     """The process, and the descriptors by which it is spoken to: inheritable, with the same numbers in the child.
 
     Of ``owned_streams``, which are none of the host's devices, the process becomes the owner.
@@ -55,6 +54,15 @@ class Payload:
     owned_streams: tuple[int, ...] = ()
 
     @property
+    def umask(self) -> int:
+        """The process's own, or else that of whoever called the runtime ("User" in config.md)."""
+        if self.process.user.umask is not None:
+            return self.process.user.umask
+        mask = os.umask(0)
+        os.umask(mask)
+        return mask
+
+    @property
     def listener_fd(self) -> int:
         """The number that the kernel gives the descriptor of seccomp notifications: the lowest that is free."""
         taken = {self.status_fd, self.start_fd}
@@ -62,12 +70,20 @@ class Payload:
 
 
 def plan_begin(payload: Payload) -> tuple[Call, ...]:
-    """The two descriptors go at execve at the latest."""
+    """The two descriptors go at execve at the latest; until then nobody of the same rights may look or trace.
+
+    Such as whoever is in the container already, between the loss of rights and the filter (prctl(2), PR_SET_DUMPABLE).
+    """
     own = (payload.status_fd, payload.start_fd)
     return (
         *(Call("close on exec", "fcntl", (fd, _F_SETFD, _FD_CLOEXEC)) for fd in own),
-        Call("start a session", "setsid"),
+        Call("be traced by nobody", "prctl", (constants.PR_SET_DUMPABLE, 0)),
     )
+
+
+def start_session() -> tuple[Call, ...]:
+    """setsid(2): a terminal can be made its own only by the leader."""
+    return (Call("start a session", "setsid"),)
 
 
 def plan_streams(payload: Payload, root: Argument, *, console: bool) -> tuple[Call, ...]:
@@ -118,16 +134,23 @@ def plan_end(payload: Payload) -> tuple[Call, ...]:
     """Give up what the process is not meant to have, and execute it; without new privileges the filter may be last."""
     process = payload.process
     late = process.no_new_privileges
-    umask = 0o022 if process.user.umask is None else process.user.umask
     return (
-        Call(f"process.cwd: enter {process.cwd}", "chdir", (os.fsencode(process.cwd),)),
+        *_enter_directory(process.cwd),
         *(() if late else _filter(payload)),
         *attributes.become(process.user, process.capabilities or Capabilities(), payload.bounding_set),
         *attributes.deny_new_privileges(wanted=late),
-        Call("process.user.umask: set it", "umask", (umask,)),
+        Call("process.user.umask: set it", "umask", (payload.umask,)),
         *(_filter(payload) if late else ()),
         *plan_execute(process.args, process.env),
     )
+
+
+def _enter_directory(path: str) -> tuple[Call, ...]:
+    """Not through a link of procfs: one of a process of the host's leads out of the root (CVE-2024-21626)."""
+    what = f"process.cwd: enter {path}"
+    root = Call(what, "openat", (constants.AT_FDCWD, b"/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, 0))
+    target = open_inside(what, root, path)
+    return (root, target, Call(what, "fchdir", (target,)), close(target), close(root))
 
 
 def _filter(payload: Payload) -> tuple[Call, ...]:

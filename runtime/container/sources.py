@@ -9,9 +9,10 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from typing import TYPE_CHECKING
 
 from runtime.container.errors import ContainerError
+from runtime.container.labels import mount_label_of
+from runtime.container.targets import followed_targets
 from runtime.linux import constants as c
 from runtime.linux.interpreter import perform
 from runtime.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
@@ -23,28 +24,34 @@ from runtime.rootfs.options import parse_options
 from runtime.spec.reader import SpecError, show
 from runtime.values import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import contextlib
-
     from runtime.rootfs.options import MountOptions
     from runtime.spec.config import Config
     from runtime.spec.namespaces import IdMapping
+    from runtime.unwinding import ExitStack
 
 _PROC_ROOT_INODE = 1
+_LABELLED = ("tmpfs", "devpts", "mqueue", "overlay", "ramfs")  # others, such as proc, have labels of their own
 
 
-def open_sources(stack: contextlib.ExitStack, config: Config, bundle: str, rootfs: str) -> tuple[PlannedMount, ...]:
+def open_sources(stack: ExitStack, config: Config, bundle: str, rootfs: str) -> tuple[PlannedMount, ...]:
     """Every mount of the file, with its descriptor where it has one; they are closed with the stack."""
+    label = mount_label_of(config.linux)
     planned = []
-    for index, mount in enumerate(config.mounts):
+    paths = followed_targets(rootfs, [mount.destination for mount in config.mounts])
+    for index, (mount, path) in enumerate(zip(config.mounts, paths, strict=True)):
         where = f"mounts[{index}]"
         refuse_cover(where, mount)
-        planned.append(_open(stack, config, bundle, rootfs, PlannedMount(where, mount, parse_options(mount.options))))
+        options = parse_options(mount.options)
+        if label is not None and mount.type in _LABELLED and not options.bind:
+            options = replace(options, data=(*options.data, label))
+        planned.append(_open(stack, config, bundle, rootfs, PlannedMount(where, mount, options, path=path)))
     return tuple(planned)
 
 
 def _open(
-    stack: contextlib.ExitStack, config: Config, bundle: str, rootfs: str, planned: PlannedMount
+    stack: ExitStack, config: Config, bundle: str, rootfs: str, planned: PlannedMount
 ) -> PlannedMount:
     if planned.options.bind and not planned.options.remount:
         return _open_bind(stack, config, bundle, planned)
@@ -57,7 +64,7 @@ def _open(
     return planned
 
 
-def _open_bind(stack: contextlib.ExitStack, config: Config, bundle: str, planned: PlannedMount) -> PlannedMount:
+def _open_bind(stack: ExitStack, config: Config, bundle: str, planned: PlannedMount) -> PlannedMount:
     source = planned.mount.source
     if source is None:
         raise SpecError(f"{planned.where}.source", "is missing, and a bind mount needs it")
@@ -73,7 +80,7 @@ def _open_bind(stack: contextlib.ExitStack, config: Config, bundle: str, planned
     return replace(planned, tree_fd=fd, directory=os.path.isdir(f"/proc/self/fd/{fd}"))
 
 
-def _keep(stack: contextlib.ExitStack, calls: tuple[Call, ...], wanted: Call) -> int:
+def _keep(stack: ExitStack, calls: tuple[Call, ...], wanted: Call) -> int:
     """The descriptor that one of the calls gives, for the child to inherit."""
     fd = perform(calls)[calls.index(wanted)]
     stack.callback(os.close, fd)
@@ -98,7 +105,7 @@ def _with_default_propagation(config: Config, options: MountOptions) -> MountOpt
     return replace(options, propagation=(c.MS_SLAVE | recursive,))
 
 
-def _map_ids(stack: contextlib.ExitStack, config: Config, planned: PlannedMount, fd: int) -> None:
+def _map_ids(stack: ExitStack, config: Config, planned: PlannedMount, fd: int) -> None:
     """An id-mapped mount: by mappings of its own, or with ``idmap`` those of the container's user namespace."""
     mount = planned.mount
     uids, gids = mount.uid_mappings, mount.gid_mappings
@@ -115,7 +122,7 @@ def _map_ids(stack: contextlib.ExitStack, config: Config, planned: PlannedMount,
 
 
 def _mapped_namespace(
-    stack: contextlib.ExitStack, where: str, uids: tuple[IdMapping, ...], gids: tuple[IdMapping, ...]
+    stack: ExitStack, where: str, uids: tuple[IdMapping, ...], gids: tuple[IdMapping, ...]
 ) -> int:
     """A user namespace that nobody is in, with these mappings."""
     from runtime.process.user_namespace import mapped_user_namespace
@@ -128,7 +135,7 @@ def _mapped_namespace(
     return fd
 
 
-def _copy_up(stack: contextlib.ExitStack, rootfs: str, planned: PlannedMount) -> PlannedMount:
+def _copy_up(stack: ExitStack, rootfs: str, planned: PlannedMount) -> PlannedMount:
     """A tmpfs that begins with what the image has at that place."""
     options = planned.options
     made = new_filesystem(planned.what, "tmpfs", planned.mount.source, options.data, 0)
@@ -153,18 +160,26 @@ def _copy_up(stack: contextlib.ExitStack, rootfs: str, planned: PlannedMount) ->
 
 
 def _copy_directory(what: str, source: str, target: str) -> None:
-    """Symlinks are copied, never followed, and devices are left out."""
+    """With modes, times and owners. Symlinks are copied, never followed, and devices are left out."""
     import shutil
 
-    def left_out(directory: str, names: list[str]) -> list[str]:
-        paths = ((name, os.path.join(directory, name)) for name in names)
-        return [name for name, path in paths if not os.path.islink(path) and not _is_plain(path)]
-
     try:
-        shutil.copytree(source, target, symlinks=True, ignore=left_out, dirs_exist_ok=True)
-    except (OSError, shutil.Error) as error:
+        for entry in os.scandir(source):
+            place = f"{target}/{entry.name}"
+            if entry.is_symlink():
+                os.symlink(os.readlink(entry.path), place)
+            elif entry.is_dir():
+                os.mkdir(place, 0o700)
+                _copy_directory(what, entry.path, place)
+            elif entry.is_file():
+                shutil.copyfile(entry.path, place)
+            else:
+                continue
+            _keep_owner(entry.stat(follow_symlinks=False), place)
+            shutil.copystat(entry.path, place, follow_symlinks=False)
+    except OSError as error:
         raise ContainerError(f"{what}: copy what the image has there: {error}") from error
 
 
-def _is_plain(path: str) -> bool:
-    return os.path.isfile(path) or os.path.isdir(path)
+def _keep_owner(seen: os.stat_result, place: str) -> None:
+    os.chown(place, seen.st_uid, seen.st_gid, follow_symlinks=False)

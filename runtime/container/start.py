@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-from typing import TYPE_CHECKING
 
-from runtime.container.birth import inside
+from runtime.container.birth import pid_inside
 from runtime.container.create import describe
-from runtime.container.errors import ContainerError, WrongStatus
+from runtime.container.delete import destroy
+from runtime.container.errors import ContainerError, HookFailed, WrongStatus
 from runtime.container.hooks import run_hooks
 from runtime.container.kill import end
 from runtime.container.listener import hand_over
@@ -18,6 +17,7 @@ from runtime.container.store import START, STATUS
 from runtime.linux.program import Failure
 from runtime.process.standalone import receive
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.container.state import State
     from runtime.container.store import Container
@@ -25,19 +25,29 @@ if TYPE_CHECKING:
 
 
 def start(container: Container) -> State:
-    """Start it; it has executed when this returns. Raises `ContainerError`, and then it is stopped."""
+    """Start it; it has executed when this returns.
+
+    Raises `ContainerError`, and then it is stopped; `HookFailed`, and then it is gone (runtime.md, "Lifecycle").
+    """
     with container.locked():
         state = container.state()
         status = container.status(state)
         if status is not Status.CREATED:
             raise WrongStatus(f"start container {container.id!r}: it is {status.value}, not created")
         config = container.config()
+        if config.process is None:
+            raise ContainerError(f"start container {container.id!r}: process: is missing, there is nothing to start")
         kinds = [namespace.type for namespace in config.linux.namespaces]
         try:
-            with inside(state.pid, kinds) as enter:
-                run_hooks("startContainer", config.hooks.start_container, oci_state(state, status), enter=enter)
+            if config.hooks.start_container:
+                from runtime.container.inner_hooks import run_inner_hooks
+
+                seen = oci_state(state, status) | {"pid": pid_inside(state.pid)}
+                run_inner_hooks("startContainer", config.hooks.start_container, seen, state.pid, kinds)
             _release(container, config, state)
             run_hooks("poststart", config.hooks.poststart, oci_state(state, Status.RUNNING))
+        except HookFailed as error:
+            raise error.with_complaints(destroy(container, state)) from error
         except ContainerError:
             end(state)
             raise
@@ -68,5 +78,5 @@ def _write_to(container: Container, content: bytes) -> None:
         if error.errno == errno.ENXIO:
             raise ContainerError(f"start container {container.id!r}: its process has gone") from error
         raise
-    with contextlib.closing(os.fdopen(start_fd, "wb", buffering=0)) as file:
+    with os.fdopen(start_fd, "wb", buffering=0) as file:
         file.write(content)

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-import enum
 import os
 import time
-from typing import TYPE_CHECKING, Any
 
 from runtime.cgroups.group import ContainerCgroup
 from runtime.spec.version import NEWEST
-from runtime.values import fields_of, replace, value
+from runtime.values import Value, fields_of, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 
-class Status(enum.Enum):
-    """Where in its life a container is; ``paused`` is a running one whose processes are frozen."""
+class Status:
+    """Where in its life a container is; ``paused`` is a running one whose processes are frozen.
 
-    CREATING = "creating"
-    CREATED = "created"
-    RUNNING = "running"
-    PAUSED = "paused"
-    STOPPED = "stopped"
+    There is one object of each, as in an enumeration, without the module for those.
+    """
+
+    CREATING: Status
+    CREATED: Status
+    RUNNING: Status
+    PAUSED: Status
+    STOPPED: Status
+
+    def __init__(self, value: str) -> None:
+        self.value = value
 
 
-@value
-class State:
+for _value in ("creating", "created", "running", "paused", "stopped"):
+    setattr(Status, _value.upper(), Status(_value))
+
+
+class State(Value):
     """As it is on disk; ``start_time`` is the process's, in clock ticks since boot, because pids are used again.
 
     ``purposes`` are what the calls are for that the first process makes after its start, ``listener_fd`` is where its

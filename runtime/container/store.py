@@ -8,24 +8,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
-import json
 import os
-import re
-from typing import TYPE_CHECKING
 
+from runtime import jsontext
 from runtime.container.errors import ContainerError, NotFound
 from runtime.container.state import State, Status, start_time_of
 from runtime.spec.config import parse_config
+from runtime.unwinding import contextmanager, suppress
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runtime.spec.config import Config
 
-_ID = re.compile(r"[A-Za-z0-9_+.-]{1,1024}")
+_ID_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-")
+_LONGEST_ID = 1024
 START, STATUS = "start", "status"
 
 
@@ -45,7 +45,7 @@ class Container:
         """What is remembered; raises `NotFound` for one that is being made or removed."""
         try:
             with open(self.path("state.json"), encoding="utf-8") as file:
-                return State.from_json(json.load(file))
+                return State.from_json(jsontext.loads(file.read()))
         except FileNotFoundError:
             raise NotFound(self.id) from None
         except (ValueError, KeyError, TypeError) as error:
@@ -53,13 +53,13 @@ class Container:
 
     def write_state(self, state: State) -> None:
         """Replace what is remembered, at once."""
-        self._replace("state.json", json.dumps(state.to_json()))
+        self._replace("state.json", jsontext.dumps(state.to_json()))
 
     def config(self) -> Config:
         """As it was at creation."""
         if self._config is None:
             with open(self.path("config.json"), encoding="utf-8") as file:
-                self._config = parse_config(json.load(file))
+                self._config = parse_config(jsontext.loads(file.read()))
         return self._config
 
     def write_config(self, text: str, config: Config) -> None:
@@ -81,11 +81,11 @@ class Container:
             return Status.CREATED
         return Status.PAUSED if state.group.is_frozen() else Status.RUNNING
 
-    @contextlib.contextmanager
+    @contextmanager
     def locked(self) -> Iterator[None]:
         """One operation that changes it at a time."""
         try:
-            fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             raise NotFound(self.id) from None
         try:
@@ -97,7 +97,7 @@ class Container:
     def remove(self) -> None:
         """Forget it."""
         for name in os.listdir(self.directory):
-            with contextlib.suppress(FileNotFoundError):
+            with suppress(FileNotFoundError):
                 os.unlink(self.path(name))
         os.rmdir(self.directory)
 
@@ -123,7 +123,8 @@ class Store:
     def find(self, container_id: str) -> Container:
         """One that is there; raises `NotFound`."""
         container = Container(self._directory(container_id), container_id)
-        if not os.path.isdir(container.directory):
+        # A link would have the directory emptied that it leads to.
+        if not os.path.isdir(container.directory) or os.path.islink(container.directory):
             raise NotFound(container_id)
         return container
 
@@ -135,10 +136,14 @@ class Store:
             if error.errno in {errno.ENOENT, errno.ENOTDIR}:
                 return ()
             raise ContainerError(f"list {self.root}: {os.strerror(error.errno or 0).lower()}") from error
-        return tuple(Container(f"{self.root}/{name}", name) for name in names if _ID.fullmatch(name))
+        return tuple(Container(f"{self.root}/{name}", name) for name in names if _is_id(name))
 
     def _directory(self, container_id: str) -> str:
         """An id is one name in a directory, and nothing that leads elsewhere."""
-        if not _ID.fullmatch(container_id) or container_id in {".", ".."}:
+        if not _is_id(container_id):
             raise ContainerError(f"container id {container_id[:80]!r}: letters, digits and any of _ + . - make one")
         return f"{self.root}/{container_id}"
+
+
+def _is_id(name: str) -> bool:
+    return 0 < len(name) <= _LONGEST_ID and name not in {".", ".."} and _ID_CHARACTERS.issuperset(name)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from runtime.container.errors import WrongStatus
 from runtime.container.state import Status
 from runtime.spec.resources import parse_resources
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from runtime.container.store import Container
 
 # Engines fill in what they do not mean with a zero, which as a limit would make no sense.

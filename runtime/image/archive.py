@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
+import enum
 import re
 import tarfile
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
+from runtime.image.compression import Compression, decompressor
 from runtime.image.digest import CHUNK_BYTES, HashingReader
 from runtime.image.errors import LayerError, LayerTooLarge, UnsupportedMedia
 
@@ -31,16 +32,26 @@ _HEADER_TYPES = (
 )
 # Two blocks of zeros, or nothing at all. (typeshed leaves these two out.)
 _END_OF_ARCHIVE = (tarfile.EOFHeaderError, tarfile.EmptyHeaderError)  # type: ignore[attr-defined]
+_COMPRESSIONS = {"tar": None, "gzip": Compression.GZIP, "zstd": Compression.ZSTD}
 _XATTR = "SCHILY.xattr."
 _MTIME = re.compile(r"(-?)([0-9]{1,11})(?:\.([0-9]{1,30}))?")
 
 
+class Devices(enum.Enum):
+    """What becomes of a layer's device nodes. Which of them a container may open is its control group's to say."""
+
+    MAKE = "make"
+    LEAVE_OUT = "leave out"
+    REFUSE = "refuse"
+
+
 @dataclass(frozen=True, slots=True)
 class LayerLimits:
-    """How much one layer may hold, uncompressed: a bomb is stopped before it has filled the disk."""
+    """What one layer may hold, uncompressed: a bomb is stopped before it has filled the disk."""
 
     max_bytes: int = 16 << 30
     max_entries: int = 1_000_000
+    devices: Devices = Devices.MAKE
 
 
 DEFAULT_LIMITS = LayerLimits()
@@ -63,8 +74,6 @@ class Entry(tarfile.TarInfo):
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         """The header in ``buf``."""
         entry = super().frombuf(buf, encoding, errors)
-        if entry.type == tarfile.GNUTYPE_SPARSE:
-            raise tarfile.ReadError("sparse files are not read")
         if entry.size < 0 or (entry.type in _HEADER_TYPES and entry.size > MAX_HEADER_BYTES):
             raise tarfile.ReadError(f"header with a size of {entry.size} bytes")
         return entry
@@ -95,8 +104,16 @@ class Entry(tarfile.TarInfo):
         """Refuse what only the pax headers, read after the header itself, can say."""
         if self.size < 0:
             raise tarfile.ReadError(f"size of {self.size} bytes")
-        if any(key.startswith("GNU.sparse.") for key in self.pax_headers):
-            raise tarfile.ReadError("sparse files are not read")
+        self._check_map()
+
+    def _check_map(self) -> None:
+        """A sparse file's pieces follow each other, within the file."""
+        end = 0
+        # What typeshed takes for one pair is a list of them.
+        for offset, size in cast("list[tuple[int, int]] | None", self.sparse) or []:
+            if offset < end or size < 0 or offset + size > self.size:
+                raise tarfile.ReadError("a sparse file whose map is none of it")
+            end = offset + size
 
 
 class Archive:
@@ -110,7 +127,7 @@ class Archive:
     def __iter__(self) -> Iterator[tuple[Entry, Readable | None]]:
         with self._open() as tar:
             count = 0
-            while (entry := cast("Entry | None", tar.next())) is not None:
+            while (entry := self._next(tar)) is not None:
                 tar.members = []  # type: ignore[attr-defined]  # tarfile would keep them all
                 count += 1
                 self._check(entry, count)
@@ -120,15 +137,21 @@ class Archive:
         """Read what follows the end of the archive: it counts for the digest."""
         self._reader.drain()
 
+    def _next(self, tar: tarfile.TarFile) -> Entry | None:
+        """The next header. What stands before it, such as a sparse file's map, is read into memory: not without end."""
+        with self._reader.limited(tar.offset + MAX_HEADER_BYTES):
+            return cast("Entry | None", tar.next())
+
     def _open(self) -> tarfile.TarFile:
-        return tarfile.open(
-            fileobj=self._reader,
-            mode="r|",
-            bufsize=CHUNK_BYTES,
-            tarinfo=Entry,
-            encoding="utf-8",
-            errors="surrogateescape",
-        )
+        with self._reader.limited(MAX_HEADER_BYTES):  # it reads the first header at once
+            return tarfile.open(
+                fileobj=self._reader,
+                mode="r|",
+                bufsize=CHUNK_BYTES,
+                tarinfo=Entry,
+                encoding="utf-8",
+                errors="surrogateescape",
+            )
 
     def _check(self, entry: Entry, count: int) -> None:
         entry.check()
@@ -145,12 +168,24 @@ class _BoundedReader(HashingReader):
     def __init__(self, stream: Readable, max_bytes: int, name: str) -> None:
         super().__init__(stream)
         self._max_bytes = max_bytes
+        self._header_end: int | None = None
         self._name = name
+
+    @contextmanager
+    def limited(self, end: int) -> Iterator[None]:
+        """Refuse to read much further than to ``end``, while the body runs."""
+        self._header_end = end + 2 * CHUNK_BYTES  # tarfile reads ahead
+        try:
+            yield
+        finally:
+            self._header_end = None
 
     def read(self, size: int = -1) -> bytes:
         data = super().read(size)
         if self.size_bytes > self._max_bytes:
             raise LayerTooLarge(f"{self._name}: more than {self._max_bytes} bytes uncompressed")
+        if self._header_end is not None and self.size_bytes > self._header_end:
+            raise tarfile.ReadError(f"headers of more than {MAX_HEADER_BYTES} bytes")
         return data
 
 
@@ -158,14 +193,11 @@ class _BoundedReader(HashingReader):
 def decompressed(stream: Readable, media_type: str, name: str) -> Iterator[Readable]:
     """The archive in a layer's blob, by the suffix of its media type; raises `UnsupportedMedia`."""
     suffix = re.split(r"[.+]", media_type)[-1]
-    if suffix == "tar":
-        yield stream
-    elif suffix == "gzip":
-        with gzip.GzipFile(fileobj=cast("BinaryIO", stream), mode="rb") as file:
-            yield file
-    else:
-        problem = f"media type {media_type!r}: only tar, uncompressed or with gzip, is read"
+    if suffix not in _COMPRESSIONS:
+        problem = f"media type {media_type!r}: only tar, uncompressed or with gzip or zstd, is read"
         raise UnsupportedMedia(f"{name}: {problem}")
+    with decompressor(stream, _COMPRESSIONS[suffix]) as plain:
+        yield plain
 
 
 @contextmanager

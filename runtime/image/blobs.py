@@ -6,13 +6,14 @@ import os
 import secrets
 import shutil
 import stat
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from runtime.image.descriptor import Descriptor
-from runtime.image.digest import CHUNK_BYTES, HashingReader, VerifyingReader
+from runtime.image.digest import CHUNK_BYTES, ENCODED_LENGTHS, HashingReader, VerifyingReader
 from runtime.image.document import MAX_DOCUMENT_BYTES
 from runtime.image.durable import store_errors, sync_directory
 from runtime.image.errors import BlobNotFound, CorruptBlob, UnsupportedMedia
@@ -53,8 +54,35 @@ class Blobs:
             with locked(self.root, shared=True), self._partial() as partial:
                 reader = _reader(stream, expected)
                 shutil.copyfileobj(reader, partial, CHUNK_BYTES)
-                self._publish(partial, self.path(reader.digest))
+                self._publish(partial, Path(partial.name), self.path(reader.digest))
         return expected or Descriptor(media_type, reader.digest, reader.size_bytes)
+
+    def adopt(self, file: BinaryIO, path: Path, digest: Digest) -> None:
+        """Make the finished file at ``path``, of the same file system, a blob; whoever calls has verified it."""
+        with store_errors("write blob below", self.root), locked(self.root, shared=True):
+            self._publish(file, path, self.path(digest))
+
+    def touch(self, descriptor: Descriptor) -> None:
+        """Say that somebody is about to refer to a blob: it is young again, and not collected."""
+        path = self.path(descriptor.digest)
+        with store_errors("touch blob below", self.root), suppress(FileNotFoundError), locked(path.parent, shared=True):
+            os.utime(path)
+
+    def remove(self, path: Path, older_than_s: float = 0) -> int:
+        """Remove the blob at ``path`` unless it has been written or touched since; the bytes that are free now."""
+        with store_errors("remove blob", path), suppress(FileNotFoundError), locked(path.parent):
+            status = path.lstat()
+            if time.time() - status.st_mtime >= older_than_s:
+                path.unlink()
+                return status.st_size
+        return 0
+
+    def all(self) -> Iterator[tuple[Path, os.stat_result]]:
+        """Every file that is called like a blob, whatever it is."""
+        for algorithm, length in ENCODED_LENGTHS.items():
+            for path in sorted((self.root / algorithm).glob("[0-9a-f]" * length)):
+                with suppress(FileNotFoundError):
+                    yield path, path.lstat()
 
     @contextmanager
     def open(self, descriptor: Descriptor) -> Iterator[VerifyingReader]:
@@ -63,6 +91,19 @@ class Blobs:
         with _open_blob(path, descriptor) as file:
             _check_file(os.fstat(file.fileno()), descriptor, path)
             yield VerifyingReader(file, descriptor.digest, descriptor.size_bytes, f"blob {path}")
+
+    @contextmanager
+    def open_at(self, descriptor: Descriptor, offset: int) -> Iterator[Readable]:
+        """The content from ``offset`` on: verified if that is all of it, else whoever reads has to see to that."""
+        if not offset:
+            with self.open(descriptor) as reader:
+                yield reader
+            return
+        path = self.path(descriptor.digest)
+        with _open_blob(path, descriptor) as file:
+            _check_file(os.fstat(file.fileno()), descriptor, path)
+            file.seek(offset)
+            yield file
 
     def read(self, descriptor: Descriptor) -> bytes:
         """The verified content of a document; raises `UnsupportedMedia` for one too large to be one."""
@@ -86,13 +127,14 @@ class Blobs:
         finally:
             path.unlink(missing_ok=True)  # missing: it has got its name
 
-    def _publish(self, file: BinaryIO, path: Path) -> None:
+    def _publish(self, file: BinaryIO, source: Path, path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
         if not path.parent.is_dir():
             path.parent.mkdir(exist_ok=True)
             sync_directory(self.root)
-        Path(file.name).rename(path)
+        with locked(path.parent, shared=True):
+            source.rename(path)
         sync_directory(path.parent)
 
     def _sweep(self) -> None:

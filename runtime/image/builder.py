@@ -93,9 +93,7 @@ def layer_tar(entries: Sequence[Entry]) -> bytes:
     return archive.getvalue()
 
 
-def build_image(
-    store: ImageStore, reference: str, layers: Sequence[LayerRecipe], config: ImageConfig
-) -> Image:
+def build_image(store: ImageStore, reference: str, layers: Sequence[LayerRecipe], config: ImageConfig) -> Image:
     """Make an image of the layers, bottom first, and call it ``reference``; what is stored already stays.
 
     ``config`` says what to run; diff_ids and history are put in here.

@@ -63,6 +63,7 @@ class Descriptor:
     size_bytes: int
     annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
     platform: Platform | None = None
+    artifact_type: str = ""
 
     @classmethod
     def of(cls, media_type: str, content: bytes) -> Self:
@@ -83,7 +84,8 @@ class Descriptor:
             document.fail("digest", str(error))
         platform = Platform.from_json(document.child("platform")) if document.has("platform") else None
         annotations = document.mapping("annotations")
-        return cls(document.text("mediaType"), digest, document.number("size"), annotations, platform)
+        artifact_type = document.text("artifactType", "")
+        return cls(document.text("mediaType"), digest, document.number("size"), annotations, platform, artifact_type)
 
     def to_json(self) -> dict[str, Any]:
         """As the image-spec writes it."""
@@ -96,4 +98,6 @@ class Descriptor:
             json["annotations"] = dict(self.annotations)
         if self.platform:
             json["platform"] = self.platform.to_json()
+        if self.artifact_type:
+            json["artifactType"] = self.artifact_type
         return json

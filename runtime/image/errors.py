@@ -13,6 +13,7 @@
         CorruptStore             oci-layout or index.json is not what the image-spec says
         BlobNotFound             a document names content that the store does not hold
         CorruptBlob              content whose digest or size differs from what was promised
+      ArchiveError               a file of images (docker-archive, oci-archive) that cannot be read
       LayerError                 a layer cannot be extracted or built; names the layer and the entry
         UnsafeEntry              an entry that would reach outside the layer's own directory
         LayerTooLarge            more bytes or entries than the limits allow
@@ -63,6 +64,10 @@ class BlobNotFound(StoreError):
 
 class CorruptBlob(StoreError):
     """Content whose digest or size differs from what was promised."""
+
+
+class ArchiveError(ImageError):
+    """A file of images that cannot be read; the message names the file and the member."""
 
 
 class LayerError(ImageError):

@@ -14,19 +14,19 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runtime.image.archive import DEFAULT_LIMITS, Archive, decompressed, layer_errors
+from runtime.image.archive import DEFAULT_LIMITS, Archive, Devices, decompressed, layer_errors
 from runtime.image.digest import CHUNK_BYTES, HashingReader
 from runtime.image.errors import CorruptBlob, LayerError, UnsafeEntry
 from runtime.image.tree import Tree, TreePath, is_whiteout, lstat, remove, tree_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from io import FileIO
     from pathlib import Path
 
     from runtime.image.archive import Entry, LayerLimits
@@ -40,6 +40,7 @@ _AUFS = b".wh..wh."
 _OPAQUE_XATTR = "trusted.overlay.opaque"
 # overlayfs's own book-keeping: from a layer it could redirect a directory, or make a file look at another.
 _OVERLAY_XATTRS = ("trusted.overlay.", "user.overlay.")
+_ZEROS = bytes(CHUNK_BYTES)
 # chown(2) takes -1 for "leave it", as unsigned the greatest id.
 _MAX_ID = (1 << 32) - 2
 _DEVICE_TYPES = {tarfile.CHRTYPE: stat.S_IFCHR, tarfile.BLKTYPE: stat.S_IFBLK}
@@ -75,7 +76,7 @@ def extract_layer(
             hashed = HashingReader(plain, layer.diff_id.algorithm)
             archive = Archive(hashed, limits, name)
             with Tree.at(directory) as tree:
-                _Extraction(tree, name, lowers).run(archive)
+                _Extraction(tree, name, lowers, limits.devices).run(archive)
             archive.drain()
     except LayerError:
         blob.drain()  # damage explains an error better than the error itself does
@@ -98,10 +99,11 @@ def is_opaque(directory: Path) -> bool:
 class _Extraction:
     """One layer on its way to the disk."""
 
-    def __init__(self, tree: Tree, name: str, lowers: Sequence[Path]) -> None:
+    def __init__(self, tree: Tree, name: str, lowers: Sequence[Path], devices: Devices) -> None:
         self._tree = tree
         self._name = name
         self._lowers = lowers
+        self._devices = devices
         self._privileged = os.geteuid() == 0
         # Set when all is done: whatever is made in a directory changes its time.
         self._mtimes_ns: dict[TreePath, int] = {(): 0}
@@ -149,7 +151,7 @@ class _Extraction:
 
     def _make(self, parent_fd: int, name: bytes, entry: Entry, content: Readable | None) -> None:
         if content is not None:
-            _write(parent_fd, name, content)
+            _write(parent_fd, name, content, entry.size)
         elif entry.isdir():
             os.mkdir(name, 0o700, dir_fd=parent_fd)
         elif entry.issym():
@@ -164,7 +166,9 @@ class _Extraction:
             raise LayerError(f"{self._name}: entry {entry.name!r}: unknown type {entry.type!r}")
 
     def _make_device(self, parent_fd: int, name: bytes, entry: Entry) -> None:
-        if self._privileged:
+        if self._devices is Devices.REFUSE:
+            raise UnsafeEntry("a device node, which the limits refuse")
+        if self._privileged and self._devices is Devices.MAKE:
             device = os.makedev(entry.devmajor, entry.devminor)
             os.mknod(name, _DEVICE_TYPES[entry.type] | 0o600, device, dir_fd=parent_fd)
 
@@ -227,10 +231,22 @@ class _Extraction:
                 continue  # a later entry took its place
 
 
-def _write(parent_fd: int, name: bytes, content: Readable) -> None:
+def _write(parent_fd: int, name: bytes, content: Readable, size: int) -> None:
+    """Write a file; long runs of zeros become holes, whether or not the archive knows the file as a sparse one."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(name, flags, 0o600, dir_fd=parent_fd), "wb", buffering=0) as file:
-        shutil.copyfileobj(content, file, CHUNK_BYTES)
+        while data := content.read(CHUNK_BYTES):
+            if data == _ZEROS[: len(data)]:
+                file.seek(len(data), os.SEEK_CUR)
+            else:
+                _write_all(file, data)
+        file.truncate(size)
+
+
+def _write_all(file: FileIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
 
 
 def _mark_deleted(parent_fd: int, whiteout: bytes) -> None:

@@ -93,12 +93,15 @@ class ImageLayout:
             raise CorruptStore(f"{self.root / 'oci-layout'}: {problem}")
 
     def _document(self, name: str) -> Document:
+        return Document.parse(self._file(name), str(self.root / name))
+
+    def _file(self, name: str) -> bytes:
+        """One of the files beside the blobs."""
         path = self.root / name
         try:
             with path.open("rb") as file:
-                content = file.read(MAX_DOCUMENT_BYTES)
+                return file.read(MAX_DOCUMENT_BYTES)
         except FileNotFoundError:
             raise CorruptStore(f"{path}: missing, so {self.root} is no OCI image layout") from None
         except OSError as error:
             raise StoreError(f"read {path}: {error.strerror}") from error
-        return Document.parse(content, str(path))

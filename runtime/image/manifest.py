@@ -17,9 +17,11 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
+LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 MANIFEST_TYPES = (MANIFEST, DOCKER_MANIFEST)
@@ -93,10 +95,11 @@ class Index:
         return encode(self.to_json())
 
     def select(self, platform: Platform, name: str) -> Descriptor:
-        """The first manifest for ``platform``; raises `ImageNotFound` listing what there is."""
-        for manifest in self.manifests:
-            if manifest.platform is None or manifest.platform.runs_on(platform):
-                return manifest
+        """The first manifest for ``platform``, else the first that states none; raises `ImageNotFound`."""
+        stated = (manifest for manifest in self.manifests if manifest.platform and manifest.platform.runs_on(platform))
+        unstated = (manifest for manifest in self.manifests if not manifest.platform and not manifest.artifact_type)
+        for manifest in (*stated, *unstated):
+            return manifest
         offered = ", ".join(str(manifest.platform) for manifest in self.manifests) or "nothing"
         raise ImageNotFound(f"{name}: no image for {platform}, only for {offered}")
 

@@ -4,6 +4,8 @@
 
     ROOT/images/    an OCI image layout: oci-layout, index.json, blobs/sha256/…
     ROOT/layers/    sha256-CHAINID/diff: each layer extracted once, on top of those below it
+    ROOT/downloads/     blobs on their way in (`runtime.image.downloads`)
+    ROOT/compressed/    which blob is which layer, compressed for others (`runtime.image.compression`)
 
 Several processes may use one store. An image's name is in index.json, in the annotation
 org.opencontainers.image.ref.name, as ``name:tag``; so others read the store as ``oci:ROOT/images:name:tag``.
@@ -16,8 +18,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runtime.image.archive import DEFAULT_LIMITS, LayerLimits
+from runtime.image.compression import CompressedLayers
 from runtime.image.descriptor import REF_NAME, Descriptor, Platform
 from runtime.image.digest import Digest
+from runtime.image.downloads import Downloads
 from runtime.image.errors import AmbiguousReference, BlobNotFound, ImageNotFound, InvalidReference
 from runtime.image.layout import ImageLayout
 from runtime.image.manifest import INDEX_TYPES, Index
@@ -51,8 +55,11 @@ class ImageStore:
 
     def __init__(self, root: Path, limits: LayerLimits = DEFAULT_LIMITS) -> None:
         self.root = root
+        self.limits = limits
         self.layout = ImageLayout(root / "images")
-        self._layers = LayerCache(root / "layers", self.layout.blobs, limits)
+        self.downloads = Downloads(root / "downloads", self.layout.blobs)
+        self.compressed = CompressedLayers(root / "compressed", self.layout.blobs)
+        self.layers = LayerCache(root / "layers", self.layout.blobs, limits)
         self._platform = Platform.host()
 
     def resolve(self, reference: str) -> Image:
@@ -74,7 +81,11 @@ class ImageStore:
 
         Layers that one further up hides entirely are left out. Needs root, to keep the files' owners.
         """
-        return self._layers.unpack(image.manifest, image.config)
+        return self.unpack_layers(image.manifest, image.config)
+
+    def unpack_layers(self, manifest: Manifest, config: ImageConfig) -> tuple[Path, ...]:
+        """What `unpack` does, for an image that is not on the list (yet)."""
+        return self.layers.unpack(manifest, config)
 
     def verify(self, image: Image) -> None:
         """Read every blob of the image through; raises `BlobNotFound` or `CorruptBlob`."""
@@ -103,11 +114,11 @@ class ImageStore:
         """Call the image ``reference`` (name[:tag]); what was called so stays, under its digest only."""
         name = _tag_name(reference)
         entry = target if isinstance(target, Descriptor) else self.descriptor(target)
-        entry = replace(entry, annotations={**entry.annotations, REF_NAME: name})
-        image = self._load(entry, name)  # nothing gets a name that is not there completely
-        if entry not in self._index().manifests:
-            self.layout.update(lambda index: _named(index, entry))
-        return image
+        return self._list(replace(entry, annotations={**entry.annotations, REF_NAME: name}))
+
+    def keep(self, target: Descriptor) -> Image:
+        """List the image without a name, unless it has one: it answers to its digest, and is not collected."""
+        return self._list(replace(target, annotations={k: v for k, v in target.annotations.items() if k != REF_NAME}))
 
     def untag(self, reference: str) -> None:
         """Forget the name; the last one of an image takes the image off the list. Raises `ImageNotFound`."""
@@ -122,6 +133,22 @@ class ImageStore:
         if not self.layout.exists():
             raise self._not_found(reference, Index(()))
         self.layout.update(without)
+
+    def _list(self, entry: Descriptor) -> Image:
+        """Put the entry on the list. What is on it is there completely, whatever others remove meanwhile."""
+        image = self._load(entry, entry.ref_name)
+
+        def listed(index: Index) -> Index:
+            for layer in image.manifest.layers:
+                if not self.layout.blobs.has(layer):
+                    path = self.layout.blobs.path(layer.digest)
+                    raise BlobNotFound(f"read blob {path}: missing, a layer of {image.reference}")
+            self._load(entry, entry.ref_name)
+            return _named(index, entry)
+
+        if entry not in self._index().manifests:
+            self.layout.update(listed)
+        return image
 
     def _index(self) -> Index:
         return self.layout.index() if self.layout.exists() else Index(())
@@ -184,10 +211,12 @@ def _tag_name(reference: str) -> str:
 
 def _named(index: Index, entry: Descriptor) -> Index:
     """The index with ``entry``: alone under its name, and not beside a nameless entry of the same digest."""
+    if not entry.ref_name and any(other.digest == entry.digest for other in index.manifests):
+        return index
     others: list[Descriptor] = []
     for other in index.manifests:
         unnamed = replace(other, annotations={k: v for k, v in other.annotations.items() if k != REF_NAME})
-        kept = unnamed if other.ref_name == entry.ref_name else other
+        kept = unnamed if other.ref_name and other.ref_name == entry.ref_name else other
         if kept.ref_name or kept.digest != entry.digest:
             others.append(kept)
     return replace(index, manifests=(*_without_shadows(others), entry))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from typing import TYPE_CHECKING
 
 from runtime.image.digest import Digest
@@ -12,7 +14,7 @@ from runtime.image.tree import Tree, remove
 from runtime.linux.syncfs import syncfs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
     from runtime.image.archive import LayerLimits
@@ -46,16 +48,45 @@ class LayerCache:
         """
         chain = chain_ids(config.diff_ids)
         paths = tuple(self._root / f"{chain_id.algorithm}-{chain_id.encoded}" / "diff" for chain_id in chain)
-        if not all(path.is_dir() for path in paths):
-            # The files in layers may be setuid: nobody but root gets near them.
-            with store_errors("create", self._root):
-                self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with store_errors("extract layers below", self._root), locked(self._root):
-                for level, layer in enumerate(map(Layer, manifest.layers, config.diff_ids)):
-                    self._ensure(paths[level], layer, paths[:level])
+        # Once more if somebody has collected one meanwhile: when it has been touched, nobody does.
+        while not (all(path.is_dir() for path in paths) and self._touch(paths)):
+            self._extract(manifest, config, paths)
         with store_errors("read attributes below", self._root):
             opaque = [level for level, path in enumerate(paths) if is_opaque(path)]
         return paths[opaque[-1] :] if opaque else paths
+
+    def _extract(self, manifest: Manifest, config: ImageConfig, paths: Sequence[Path]) -> None:
+        # The files in layers may be setuid: nobody but root gets near them.
+        with store_errors("create", self._root):
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with store_errors("extract layers below", self._root), locked(self._root):
+            for level, layer in enumerate(map(Layer, manifest.layers, config.diff_ids)):
+                self._ensure(paths[level], layer, paths[:level])
+
+    def sweep(self, keep: Collection[str], grace_s: float) -> tuple[Path, ...]:
+        """Remove extracted layers that are not among ``keep`` and were not asked for during the grace."""
+        removed: list[Path] = []
+        if not self._root.is_dir():
+            return ()
+        with store_errors("remove layers below", self._root), locked(self._root):
+            for path in sorted(self._root.glob("sha*-*")):
+                if path.name not in keep and time.time() - path.stat().st_mtime >= grace_s:
+                    # At once for whoever looks for it: half a layer must not pass for one.
+                    self._remove_partial()
+                    path.rename(self._root / _PARTIAL)
+                    self._remove_partial()
+                    removed.append(path)
+        return tuple(removed)
+
+    def _touch(self, paths: Iterable[Path]) -> bool:
+        """Say that somebody is about to use the layers; whether they were there."""
+        with store_errors("touch layers below", self._root):
+            try:
+                for path in paths:
+                    os.utime(path.parent)
+            except FileNotFoundError:
+                return False
+        return True
 
     def _ensure(self, path: Path, layer: Layer, lowers: Sequence[Path]) -> None:
         """Extract beside the final place and rename, under the lock: a layer is there whole or not at all."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import struct
 
-from runtime.linux import syscalls
+from runtime.linux import foreign, syscalls
 from runtime.linux.numbers import MACHINE
 
 _SYS_BPF = {"x86_64": 321, "aarch64": 280}
@@ -33,12 +32,12 @@ _NAME = slice(64, 80)
 
 def load_device_program(instructions: bytes, name: str) -> int:
     """A descriptor of the program, which the kernel has verified; ``name`` is at most 15 letters, digits and ``_``."""
-    code = ctypes.create_string_buffer(instructions, len(instructions))
-    licence = ctypes.create_string_buffer(_LICENSE)
+    code = foreign.create_string_buffer(instructions, len(instructions))
+    licence = foreign.create_string_buffer(_LICENSE)
     attributes = struct.pack(
         "=IIQQIIQII16sII",
         *(_PROG_TYPE_CGROUP_DEVICE, len(instructions) // INSTRUCTION_BYTES),
-        *(ctypes.addressof(code), ctypes.addressof(licence)),
+        *(foreign.addressof(code), foreign.addressof(licence)),
         *(0, 0, 0, 0, 0),  # no log, no kernel version, no flags
         *(name.encode(), 0, _CGROUP_DEVICE),
     )
@@ -58,9 +57,9 @@ def detach_device_program(directory_fd: int, program_fd: int) -> None:
 
 def attached_device_programs(directory_fd: int) -> tuple[int, ...]:
     """The ids of those that are attached to this group itself."""
-    ids = (ctypes.c_uint32 * _MOST_ATTACHED)()
-    attributes = struct.pack("=IIIIQI4x", directory_fd, _CGROUP_DEVICE, 0, 0, ctypes.addressof(ids), len(ids))
-    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    ids = (foreign.c_uint32 * _MOST_ATTACHED)()
+    attributes = struct.pack("=IIIIQI4x", directory_fd, _CGROUP_DEVICE, 0, 0, foreign.addressof(ids), len(ids))
+    buffer = foreign.create_string_buffer(attributes, len(attributes))
     _call(_PROG_QUERY, buffer)
     (count,) = struct.unpack_from("=I", buffer.raw, 24)
     return tuple(ids[:count])
@@ -73,19 +72,19 @@ def open_program(number: int) -> int:
 
 def program_name(program_fd: int) -> str:
     """As it was given to `load_device_program`."""
-    info = ctypes.create_string_buffer(_INFO_BYTES)
-    _bpf(_OBJ_GET_INFO_BY_FD, struct.pack("=IIQ", program_fd, len(info), ctypes.addressof(info)))
+    info = foreign.create_string_buffer(_INFO_BYTES)
+    _bpf(_OBJ_GET_INFO_BY_FD, struct.pack("=IIQ", program_fd, len(info), foreign.addressof(info)))
     return info.raw[_NAME].rstrip(b"\0").decode(errors="replace")
 
 
 def _bpf(command: int, attributes: bytes) -> int:
-    return _call(command, ctypes.create_string_buffer(attributes, len(attributes)))
+    return _call(command, foreign.create_string_buffer(attributes, len(attributes)))
 
 
-def _call(command: int, buffer: ctypes.Array[ctypes.c_char]) -> int:
+def _call(command: int, buffer: foreign.Array[foreign.c_char]) -> int:
     if MACHINE not in _SYS_BPF:
         raise OSError(0, f"no system call numbers for architecture {MACHINE!r}")
-    result = syscalls.raw(_SYS_BPF[MACHINE], command, ctypes.addressof(buffer), len(buffer))
+    result = syscalls.raw(_SYS_BPF[MACHINE], command, foreign.addressof(buffer), len(buffer))
     if result < 0:
         raise OSError(-result, os.strerror(-result))
     return result

@@ -7,8 +7,8 @@ also walks the filter once for every call when it is installed (kernel/seccomp.c
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

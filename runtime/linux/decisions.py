@@ -18,11 +18,11 @@ What it means where runtime-spec leaves it open is what runc 1.1 and libseccomp 
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
 
 from runtime.linux import libseccomp, seccomp
 from runtime.linux.seccomp import Argument, strictness
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -109,6 +109,7 @@ class _Table:
         if way is None:
             return number
         through, selector = way
+        self._last = max(self._last, through)
         stricter = strictness(rule.action) < strictness(self._default)
         if rule.action != self._default and (stricter or not rule.arguments):
             self._partly.setdefault(through, []).append(((Argument(0, "eq", selector),), rule.action))

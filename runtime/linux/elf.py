@@ -10,11 +10,11 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
-from typing import TYPE_CHECKING
 
 from runtime.linux.interpreter import INTERPRET
 from runtime.linux.numbers import MACHINE
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.linux.program import Assembly
 

@@ -5,13 +5,12 @@ libseccomp could compile as well: it takes four times as long, for a filter of f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.linux import classic_bpf as bpf
 from runtime.linux import libseccomp, seccomp
 from runtime.linux.decisions import decide, without_x32
 from runtime.linux.seccomp import CompiledFilter, SeccompError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.linux.decisions import Decision
     from runtime.linux.seccomp import Seccomp

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
-from functools import lru_cache
-from typing import TYPE_CHECKING
-
+from runtime.linux import foreign
 from runtime.linux.numbers import MACHINE
 from runtime.linux.seccomp import SeccompError
-from runtime.values import value
+from runtime.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,8 +20,7 @@ NAMES = tuple("SCMP_ARCH_" + name for name in (
 X32_BIT = 0x40000000  # asm/unistd.h: numbers of x32 have it, and the kernel's architecture is that of x86-64
 
 
-@value
-class Architecture:
+class Architecture(Value):
     """An interface to the kernel: libseccomp's ``token`` for it, the kernel's (linux/audit.h), its numbers' first.
 
     ``narrow`` has arguments of 32 bits; ``multiplexed`` also offers calls through socketcall(2) and ipc(2).
@@ -60,8 +57,9 @@ _DIRECT = {
 }  # fmt: skip
 _SOCKETCALL, _IPC = 102, 117
 
+_loaded: list[foreign.CDLL] = []
 
-@lru_cache(maxsize=1)
+
 def family(machine: str = MACHINE) -> tuple[Architecture, ...]:
     """The running architecture, and then the others whose calls this kernel may take; raises `SeccompError`."""
     if machine not in _FAMILIES:
@@ -69,15 +67,16 @@ def family(machine: str = MACHINE) -> tuple[Architecture, ...]:
     return _FAMILIES[machine]
 
 
-@lru_cache(maxsize=1)
 def resolver() -> Callable[[int, bytes], int]:
     """The number of a call by token and name: negative if it is unknown or the architecture lacks it."""
-    try:
-        resolve = ctypes.CDLL("libseccomp.so.2").seccomp_syscall_resolve_name_arch
-    except OSError as error:
-        raise SeccompError(f"load libseccomp.so.2: {error} (Debian package libseccomp2)") from error
-    resolve.argtypes = (ctypes.c_uint32, ctypes.c_char_p)
-    return resolve
+    if not _loaded:
+        try:
+            library = foreign.CDLL("libseccomp.so.2")
+        except OSError as error:
+            raise SeccompError(f"load libseccomp.so.2: {error} (Debian package libseccomp2)") from error
+        library.seccomp_syscall_resolve_name_arch.argtypes = (foreign.c_uint32, foreign.c_char_p)
+        _loaded.append(library)
+    return _loaded[0].seccomp_syscall_resolve_name_arch
 
 
 def direct(name: bytes) -> int | None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import struct
-from functools import lru_cache
 
 from runtime.linux.program import Memory
-from runtime.values import value
+from runtime.values import Value
 
 # include/uapi/linux/seccomp.h. ERRNO and TRACE carry 16 bits of data in their lower half.
 RET_KILL_PROCESS = 0x80000000
@@ -29,14 +28,14 @@ SET_MODE_FILTER = 1
 
 _INSTRUCTION_BYTES = 8
 _POINTER_AT = 8
+_known: dict[bytes, Memory] = {}  # a launcher has one or two
 
 
 class SeccompError(Exception):
     """A profile could not be compiled."""
 
 
-@value
-class Argument:
+class Argument(Value):
     """A comparison of an argument; ``masked_eq`` is ``argument & value == value_two & value`` (seccomp_rule_add(3))."""
 
     index: int
@@ -45,8 +44,7 @@ class Argument:
     value_two: int = 0
 
 
-@value
-class Rule:
+class Rule(Value):
     """System calls with one outcome, ``action``, if all ``arguments`` hold."""
 
     names: tuple[str, ...]
@@ -54,8 +52,7 @@ class Rule:
     arguments: tuple[Argument, ...] = ()
 
 
-@value
-class Seccomp:
+class Seccomp(Value):
     """A profile; actions are what a filter returns, flags are seccomp(2)'s, architectures have libseccomp's names.
 
     The running architecture belongs to it whether it is listed or not.
@@ -74,8 +71,7 @@ class Seccomp:
         return any(rule.action == RET_USER_NOTIF for rule in self.rules)
 
 
-@value
-class CompiledFilter:
+class CompiledFilter(Value):
     """Instructions as an array of ``struct sock_filter``, and how seccomp(2) is to be asked to install them.
 
     With ``listener`` the call returns a descriptor, of which notifications can be read.
@@ -86,11 +82,12 @@ class CompiledFilter:
     listener: bool = False
 
 
-@lru_cache(maxsize=16)
 def sock_fprog(program: bytes) -> Memory:
-    """``struct sock_fprog``: how many instructions, and where."""
-    count = struct.pack("=H14x", len(program) // _INSTRUCTION_BYTES)
-    return Memory(count, ((_POINTER_AT, Memory(program)),))
+    """``struct sock_fprog``: how many instructions, and where; the same object for the same program."""
+    if program not in _known:
+        count = struct.pack("=H14x", len(program) // _INSTRUCTION_BYTES)
+        _known[program] = Memory(count, ((_POINTER_AT, Memory(program)),))
+    return _known[program]
 
 
 def strictness(action: int) -> int:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.syncfs.argtypes = (ctypes.c_int,)
+from runtime.linux import foreign
+
+_libc = foreign.CDLL(None, use_errno=True)
+_libc.syncfs.argtypes = (foreign.c_int,)
 
 
 def syncfs(fd: int) -> None:
     """syncfs(2): returns when all that was written to the filesystem of ``fd`` is on the disk."""
     if _libc.syncfs(fd) < 0:
-        errno = ctypes.get_errno()
+        errno = foreign.get_errno()
         raise OSError(errno, os.strerror(errno))

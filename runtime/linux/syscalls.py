@@ -6,26 +6,27 @@ that it owns.
 
 from __future__ import annotations
 
-import ctypes
 import os
 
-_libc = ctypes.PyDLL(None, use_errno=True)
+from runtime.linux import foreign
+
+_libc = foreign.PyDLL(None, use_errno=True)
 _syscall = _libc.syscall
-_syscall.restype = ctypes.c_long
-_syscall.argtypes = (ctypes.c_long,) * 7
+_syscall.restype = foreign.c_long
+_syscall.argtypes = (foreign.c_long,) * 7
 
-_SYS_CLONE3 = 435  # one number on every architecture
+CLONE3 = 435  # one number on every architecture
 
-_libc.prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong)
-_libc.setns.argtypes = (ctypes.c_int, ctypes.c_int)
-_libc.unshare.argtypes = (ctypes.c_int,)
+_libc.prctl.argtypes = (foreign.c_int, foreign.c_ulong, foreign.c_ulong, foreign.c_ulong, foreign.c_ulong)
+_libc.setns.argtypes = (foreign.c_int, foreign.c_int)
+_libc.unshare.argtypes = (foreign.c_int,)
 
 
-class CloneArgs(ctypes.Structure):
+class CloneArgs(foreign.Structure):
     """``struct clone_args`` of clone3(2)."""
 
     _fields_ = tuple(
-        (name, ctypes.c_uint64)
+        (name, foreign.c_uint64)
         for name in ("flags", "pidfd", "child_tid", "parent_tid", "exit_signal", "stack", "stack_size", "tls",
                      "set_tid", "set_tid_size", "cgroup")
     )  # fmt: skip
@@ -34,27 +35,27 @@ class CloneArgs(ctypes.Structure):
 def raw(number: int, *arguments: int) -> int:
     """Any system call: its result, or the negative errno."""
     result: int = _syscall(number, *arguments, *(0,) * (6 - len(arguments)))
-    return -ctypes.get_errno() if result == -1 else result
+    return -foreign.get_errno() if result == -1 else result
 
 
 def clone3(args: CloneArgs) -> int:
     """clone3(2): 0 in the child, its pid in the parent."""
-    return _check(raw(_SYS_CLONE3, ctypes.addressof(args), ctypes.sizeof(args)))
+    return _check(raw(CLONE3, foreign.addressof(args), foreign.sizeof(args)))
 
 
 def prctl(option: int, arg2: int = 0, arg3: int = 0, arg4: int = 0, arg5: int = 0) -> None:
     """prctl(2)."""
-    _check(-ctypes.get_errno() if _libc.prctl(option, arg2, arg3, arg4, arg5) < 0 else 0)
+    _check(-foreign.get_errno() if _libc.prctl(option, arg2, arg3, arg4, arg5) < 0 else 0)
 
 
 def setns(fd: int, nstype: int) -> None:
     """setns(2); ``fd`` may be a pidfd, and ``nstype`` then several flags."""
-    _check(-ctypes.get_errno() if _libc.setns(fd, nstype) < 0 else 0)
+    _check(-foreign.get_errno() if _libc.setns(fd, nstype) < 0 else 0)
 
 
 def unshare(flags: int) -> None:
     """unshare(2)."""
-    _check(-ctypes.get_errno() if _libc.unshare(flags) < 0 else 0)
+    _check(-foreign.get_errno() if _libc.unshare(flags) < 0 else 0)
 
 
 def _check(result: int) -> int:

@@ -11,15 +11,16 @@ import heapq
 import ipaddress
 from dataclasses import dataclass
 
+from runtime.network.errors import AddressError
+
 RANGE = ipaddress.IPv4Network("198.18.0.0/15")
 PREFIX_LENGTH = 24
 PORTS = 200
+_RANGE_FIRST = int(RANGE.network_address)
 BRIDGES = 1 << (PREFIX_LENGTH - RANGE.prefixlen)
+MAC_PREFIX = b"\x02\x42"
+"""Locally administered; the four bytes of the IPv4 address follow."""
 _FIRST_HOST = 2
-
-
-class AddressError(Exception):
-    """There is no address left, or no such one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,15 @@ class InstanceAddress:
         return BridgeAddress(self.number // PORTS)
 
     @property
+    def packed(self) -> bytes:
+        """Its IPv4 address as four bytes."""
+        bridge, port = divmod(self.number, PORTS)
+        return (_first(bridge) + _FIRST_HOST + port).to_bytes(4, "big")
+
+    @property
     def address(self) -> str:
         """Its IPv4 address."""
-        return str(_network(self.number // PORTS)[_FIRST_HOST + self.number % PORTS])
+        return str(ipaddress.IPv4Address(self.packed))
 
     @property
     def mac(self) -> str:
@@ -72,8 +79,10 @@ class InstanceAddress:
 
 
 def mac_of(address: str) -> str:
-    """``02:42`` (locally administered) and the four bytes of the IPv4 address."""
-    return "02:42:" + ":".join(f"{byte:02x}" for byte in ipaddress.IPv4Address(address).packed)
+    """`MAC_PREFIX` and the four bytes of an IPv4 address; ``02:46`` and the last four of IPv6."""
+    parsed = ipaddress.ip_address(address)
+    prefix = MAC_PREFIX if parsed.version == 4 else b"\x02\x46"
+    return (prefix + parsed.packed[-4:]).hex(":")
 
 
 def bridges_for(instances: int) -> tuple[BridgeAddress, ...]:
@@ -85,9 +94,14 @@ def bridges_for(instances: int) -> tuple[BridgeAddress, ...]:
 
 
 def _network(number: int) -> ipaddress.IPv4Network:
+    return ipaddress.IPv4Network((_first(number), PREFIX_LENGTH))
+
+
+def _first(number: int) -> int:
+    """The lowest address of a bridge's network."""
     if not 0 <= number < BRIDGES:
         raise AddressError(f"address bridge {number}: {RANGE} has room for {BRIDGES}")
-    return ipaddress.IPv4Network((int(RANGE.network_address) + (number << (32 - PREFIX_LENGTH)), PREFIX_LENGTH))
+    return _RANGE_FIRST + (number << (32 - PREFIX_LENGTH))
 
 
 class AddressPool:

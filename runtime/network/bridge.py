@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.network.addresses import BRIDGES, PREFIX_LENGTH, BridgeAddress
+from runtime.network.errors import NetworkError
+from runtime.network.network import LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LABEL = "tare:"
-
-
-class NetworkError(Exception):
-    """A link could not be made or deleted."""
 
 
 def create_bridge(bridge: BridgeAddress, run_id: str) -> int:
@@ -45,10 +43,10 @@ def add_neighbour(bridge_index: int, address: str, mac: str) -> None:
 
 
 def labelled_links(run_id: str | None = None) -> tuple[str, ...]:
-    """Names of the links that carry our label: of one run, or of any."""
+    """Names of the links that carry our label: of one run, or of any, but not those of containers' networks."""
     if run_id is not None:
         return tuple(link.name for link in _links() if link.alias == _LABEL + run_id)
-    return tuple(link.name for link in _links() if link.alias.startswith(_LABEL) or _is_unlabelled_bridge(link))
+    return tuple(link.name for link in _links() if _is_labelled(link) or _is_unlabelled_bridge(link))
 
 
 def existing_links(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -100,6 +98,10 @@ def _links() -> Iterator[_Link]:
         for link in ipr.get_links():
             attributes = (link.get_attr(name) or "" for name in ("IFLA_IFNAME", "IFLA_IFALIAS", "IFLA_ADDRESS"))
             yield _Link(*attributes)
+
+
+def _is_labelled(link: _Link) -> bool:
+    return link.alias.startswith(_LABEL) and not link.alias.startswith(LABEL)
 
 
 def _is_unlabelled_bridge(link: _Link) -> bool:

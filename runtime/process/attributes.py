@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
 
 from runtime.linux import capabilities, constants
 from runtime.linux.program import ANY_ERRNO, Call, Memory
 from runtime.linux.seccomp import sock_fprog
 from runtime.values import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.spec.execution import Capabilities, IoPriority, Rlimit, Scheduler, User
     from runtime.spec.linux import MemoryPolicy, Personality
@@ -135,10 +135,14 @@ def granted(caps: Capabilities, held: int) -> Capabilities:
 
 
 def withheld(caps: Capabilities, held: int) -> tuple[str, ...]:
-    """The names that were asked for in vain, of which the specification wants a warning."""
+    """The names that were asked for in vain, of which the specification wants a warning.
+
+    Not those that were to be ambient without being inheritable: the host withholds nothing there, and buildah asks so
+    of every command.
+    """
     given = granted(caps, held)
-    lost = 0
-    for kind in ("bounding", "permitted", "effective", "inheritable", "ambient"):
+    lost = caps.ambient & caps.inheritable & ~given.ambient
+    for kind in ("bounding", "permitted", "effective", "inheritable"):
         lost |= getattr(caps, kind) & ~getattr(given, kind)
     return (*(capabilities.NAMES[cap] for cap in capabilities.members(lost)), *caps.unknown)
 

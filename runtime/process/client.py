@@ -9,18 +9,19 @@ import socket
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, Self
 
 import runtime
 from runtime.process import messages
 from runtime.process.sealed import sealed_copy
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from pathlib import Path
     from types import TracebackType
+    from typing import Self
 
-    from runtime.spec.container import ContainerSpec, Process
+    from runtime.spec.container import ContainerSpec, Network, Process
 
 _ENDS_WITHIN_S = 60.0
 # -I -S: nothing of the environment and no site-packages, so that the process stays as small as its own imports.
@@ -73,6 +74,13 @@ class Launcher:
     def launch(self, spec: ContainerSpec) -> int:
         """Make and start a container; the pid of its first process, which has executed."""
         return self._started(messages.Launch(spec))
+
+    def stock(self, network: Network | None) -> None:
+        """Make ahead the network that a container will be launched with; None is that of one without.
+
+        A launch takes what there is of its network, and makes its own where there is none.
+        """
+        self._ask(messages.Stock(network))
 
     def spawn(self, name: str, root: Path, process: Process, log_path: Path) -> int:
         """Start a plain process of the host with ``root`` as its root directory; its pid."""

@@ -5,30 +5,51 @@ The parent sleeps until the child has executed or died (CLONE_VFORK), so what it
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
-from typing import TYPE_CHECKING
+import struct
 
-from runtime.linux import constants, interpreter, syscalls
+from runtime.linux import constants, signals
 from runtime.linux.interpreter import Program
-from runtime.linux.program import Failure
-from runtime.values import value
+from runtime.linux.program import EXIT, Call, EntryOf, Failure, Memory
+from runtime.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from runtime.linux.program import Call
+    from runtime.linux.program import Argument
+
+# struct clone_args of clone3(2)
+_CLONE_ARGS = struct.Struct("=11Q")
+_PIDFD_AT = 8
+CLONE_ARGS_CGROUP_AT = 80
+# A child in our memory until it executes (as for posix_spawn(3)), and without our signal handlers.
+_IN_OUR_MEMORY = constants.CLONE_VM | constants.CLONE_VFORK | constants.CLONE_CLEAR_SIGHAND | constants.CLONE_PIDFD
 
 
 class LaunchError(Exception):
     """A child did not get as far as execve; the message says at which call, and why."""
 
 
-@value
-class Child:
+class Child(Value):
     """A child that has executed; ``pidfd`` belongs to whoever holds this."""
 
     pid: int
     pidfd: int
+
+
+class Birth:
+    """The call that clones a child, and what it leaves; the child's ``calls`` come next in the program, then ours."""
+
+    def __init__(self, calls: tuple[Call, ...], flags: int, cgroup_fd: int | None = None) -> None:
+        self.pidfd = Memory(bytes(8))
+        flags |= _IN_OUR_MEMORY | (constants.CLONE_INTO_CGROUP if cgroup_fd is not None else 0)
+        content = _CLONE_ARGS.pack(flags, 0, 0, 0, signals.SIGCHLD, 0, 0, 0, 0, 0, cgroup_fd or 0)
+        self.args = Memory(content, ((_PIDFD_AT, self.pidfd),))
+        arguments: tuple[Argument, ...] = (self.args, _CLONE_ARGS.size, EntryOf(EXIT[0]))
+        self.call = Call("clone", "clone", arguments, leave_out=len(calls))
+
+    def child(self, program: Program) -> Child:
+        """The one that an execution of the program has made."""
+        return Child(program.result(self.call), int.from_bytes(program.content(self.pidfd)[:4], "little"))
 
 
 def spawn(calls: tuple[Call, ...], flags: int = 0, cgroup_fd: int | None = None, *, plain: bool = False) -> Child:
@@ -37,22 +58,18 @@ def spawn(calls: tuple[Call, ...], flags: int = 0, cgroup_fd: int | None = None,
     ``cgroup_fd`` is a version 2 group to be born in. ``plain`` does without machine code. Raises `LaunchError` naming
     the call that failed; the dead child is reaped then.
     """
-    program = Program(calls)
-    pidfd = ctypes.c_int(-1)
-    args = syscalls.CloneArgs(
-        flags=flags | constants.CLONE_PIDFD | (constants.CLONE_INTO_CGROUP if cgroup_fd is not None else 0),
-        pidfd=ctypes.addressof(pidfd),
-        exit_signal=signal.SIGCHLD,
-        cgroup=cgroup_fd or 0,
-    )
+    birth = Birth(calls, flags, cgroup_fd)
+    return bear(Program((birth.call, *calls, Call("return", "return"))), birth, plain=plain)
+
+
+def bear(program: Program, birth: Birth, *, plain: bool = False) -> Child:
+    """Execute a program that makes one child. Raises `LaunchError` as `spawn` does."""
     try:
-        pid = interpreter.start(program, args, plain=plain)
-    except OSError as error:
-        raise LaunchError(f"clone: {(error.strerror or str(error)).lower()}") from error
-    try:
-        program.check()
+        program.execute(plain=plain)
     except Failure as failure:
-        os.waitid(os.P_PIDFD, pidfd.value, os.WEXITED)
-        os.close(pidfd.value)
+        if program.succeeded(birth.call):
+            dead = birth.child(program)
+            os.waitid(os.P_PIDFD, dead.pidfd, os.WEXITED)
+            os.close(dead.pidfd)
         raise LaunchError(str(failure)) from failure
-    return Child(pid, pidfd.value)
+    return birth.child(program)

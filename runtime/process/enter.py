@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from typing import TYPE_CHECKING
 
 from runtime.linux import constants, syscalls
 from runtime.process import clone
-from runtime.process.init import EnterContext, plan_enter
+from runtime.process.init import Bounds, EnterContext, plan_enter
+from runtime.unwinding import contextmanager
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,16 +26,16 @@ _JOINED = (
 
 
 def enter(
-    pidfd: int, cgroup: Cgroup, process: Process, stdio: tuple[int, int, int], bounding_set: int
+    pidfd: int, cgroup: Cgroup, process: Process, stdio: tuple[int, int, int], bounds: Bounds
 ) -> clone.Child:
     """Start ``process`` beside the container's first one, which ``pidfd`` names."""
     with cgroup.entrance() as entrance, _children_in_pid_namespace_of(pidfd):
         unified = cgroup.hierarchy.version == 2
-        context = EnterContext(pidfd, _JOINED, () if unified else entrance, process, stdio, bounding_set)
+        context = EnterContext(pidfd, _JOINED, () if unified else entrance, process, stdio, bounds)
         return clone.spawn(plan_enter(context), 0, entrance[0] if unified else None)
 
 
-@contextlib.contextmanager
+@contextmanager
 def _children_in_pid_namespace_of(pidfd: int) -> Iterator[None]:
     """setns(2) for a pid namespace moves only children yet to be born: so go there, and come back."""
     own = os.pidfd_open(os.getpid())

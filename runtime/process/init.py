@@ -10,21 +10,22 @@ import os
 import signal
 import socket
 import struct
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from runtime.linux import capabilities, constants, seccomp
-from runtime.linux.program import ANY_ERRNO, At, Call, Memory, Vector
+from runtime.linux.program import ANY_ERRNO, At, Call, LengthOf, Memory, Slot, Vector
+from runtime.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.process.messages import Spawn
     from runtime.rootfs.operations import Operation
-    from runtime.spec.container import Network, Process
+    from runtime.spec.container import Process
 
 _EEXIST = 17
 _AT_FDCWD = -100
 _LAST_FD = 0xFFFFFFFF
+_RLIMIT_NOFILE = 7  # asm-generic/resource.h
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # linux/netlink.h: the error of a reply stands behind its header of 16 bytes. In ifinfomsg, ifaddrmsg and ndmsg alike
@@ -44,23 +45,48 @@ _SIGACTION_DEFAULT = bytes(32)
 _SIGSET_BYTES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class InitContext:
-    """What the launcher made before the clone."""
+class Bounds(Value):
+    """What no process of a launcher exceeds: a bit set of capabilities; the soft and the hard limit of open files.
+
+    The launcher itself needs a descriptor for each container, and raises the soft one for that.
+    """
+
+    capabilities: int
+    files: tuple[int, int]
+
+
+class NetworkSlots(Value):
+    """Where the requests for a container's network are; of each inside, whether it wants the index of ``link``.
+
+    ``host_netlink`` is a route socket of the host's namespace, for the child to take along into its own.
+    """
+
+    link: str
+    host_netlink: Call
+    host: tuple[Slot, ...]
+    guest: tuple[tuple[Slot, bool], ...]
+
+
+class ReadyNetwork(Value):
+    """A network namespace that was configured before; ``fd`` is its descriptor."""
+
+    fd: int
+
+
+class InitContext(Value):
+    """What is made before the clone, and what the child is to be."""
 
     process: Process
-    hostname: str
-    tasks_fds: tuple[int, ...]
-    log_fd: int
+    hostname: Slot
+    tasks_fds: tuple[Call, ...]
+    log_fd: Call
     null_fd: int
-    netlink_fd: int
-    network: Network | None
+    network: NetworkSlots | ReadyNetwork | None
     rootfs: tuple[Operation, ...]
-    bounding_set: int
+    bounds: Bounds
 
 
-@dataclass(frozen=True, slots=True)
-class EnterContext:
+class EnterContext(Value):
     """A running container, by its first process, and what is to run beside that."""
 
     pidfd: int
@@ -68,7 +94,7 @@ class EnterContext:
     tasks_fds: tuple[int, ...]
     process: Process
     stdio: tuple[int, int, int]
-    bounding_set: int
+    bounds: Bounds
 
 
 def plan_init(context: InitContext) -> tuple[Call, ...]:
@@ -77,23 +103,23 @@ def plan_init(context: InitContext) -> tuple[Call, ...]:
         *join_cgroup(context.tasks_fds),
         # Only now, so that the namespace's root is the container's own group (cgroup_namespaces(7)).
         Call("leave the control group namespace", "unshare", (constants.CLONE_NEWCGROUP,)),
-        *_configure_network(context.network, context.netlink_fd),
-        Call("set the hostname", "sethostname", (context.hostname.encode(), len(context.hostname.encode()))),
+        *plan_network(context.network),
+        Call("set the hostname", "sethostname", (context.hostname, LengthOf(context.hostname))),
         Call("set the umask", "umask", (0,)),
         *(call for operation in context.rootfs for call in operation.calls()),
         *redirect(context.null_fd, context.log_fd, context.log_fd),
-        *confine(context.process, context.bounding_set),
+        *confine(context.process, context.bounds),
         *execute(context.process),
     )
 
 
-def plan_chroot(request: Spawn, null_fd: int, log_fd: int, bounding_set: int) -> tuple[Call, ...]:
+def plan_chroot(request: Spawn, null_fd: int, log_fd: int, bounds: Bounds) -> tuple[Call, ...]:
     """The same end without the box: a process of the host that only sees another root directory."""
     return (
         Call(f"change the root to {request.root}", "chroot", (os.fsencode(request.root),)),
         Call("enter the root", "chdir", (b"/",)),
         *redirect(null_fd, log_fd, log_fd),
-        *confine(request.process, bounding_set),
+        *confine(request.process, bounds),
         *execute(request.process),
     )
 
@@ -104,46 +130,56 @@ def plan_enter(context: EnterContext) -> tuple[Call, ...]:
         *join_cgroup(context.tasks_fds),
         Call("join the namespaces", "setns", (context.pidfd, context.namespaces)),
         *redirect(*context.stdio),
-        *confine(context.process, context.bounding_set),
+        *confine(context.process, context.bounds),
         *execute(context.process),
     )
 
 
-def join_cgroup(tasks_fds: tuple[int, ...]) -> tuple[Call, ...]:
+def join_cgroup(tasks_fds: tuple[int, ...] | tuple[Call, ...]) -> tuple[Call, ...]:
     """Write 0, which is whoever writes."""
     return tuple(Call("join the control group", "write", (fd, b"0", 1)) for fd in tasks_fds)
 
 
-def _configure_network(network: Network | None, host_netlink: int) -> tuple[Call, ...]:
+def plan_network(network: NetworkSlots | ReadyNetwork | None) -> tuple[Call, ...]:
+    """Enter the namespace that is ready, or configure the caller's own, which is new."""
     if network is None:
         return ()
-    calls = [call for request in network.host for call in _request("configure the link", host_netlink, Memory(request))]
-    netlink = _socket(socket.AF_NETLINK, socket.SOCK_RAW)
+    if isinstance(network, ReadyNetwork):
+        return (Call("enter the network namespace", "setns", (network.fd, constants.CLONE_NEWNET)),)
+    reply = Memory(bytes(_REPLY_BYTES))
+    host = network.host_netlink
+    calls = [call for slot in network.host for call in _request("configure the link", host, slot, reply)]
+    netlink = open_socket()
     ifreq = Memory(network.link.encode().ljust(_IFREQ_BYTES, b"\0"))
     calls += [netlink, Call(f"find link {network.link}", "ioctl", (netlink, _SIOCGIFINDEX, ifreq))]
-    for content in network.guest:
-        request = Memory(content)
-        if content[_INDEX_AT : _INDEX_AT + len(_UNKNOWN_INDEX)] == _UNKNOWN_INDEX:
-            calls.append(Call("name the link", "copy", (At(request, _INDEX_AT), At(ifreq, _IFREQ_INDEX_AT), 4)))
-        calls += _request("configure the network", netlink, request)
-    return tuple(calls)
+    for slot, wanted in network.guest:
+        if wanted:
+            calls.append(Call("name the link", "copy", (At(slot, _INDEX_AT), At(ifreq, _IFREQ_INDEX_AT), 4)))
+        calls += _request("configure the network", netlink, slot, reply)
+    # It would keep the namespace alive in whoever shares our descriptors.
+    return (*calls, Call("close", "close", (netlink,)))
 
 
-def _socket(family: int, kind: int) -> Call:
-    return Call("open a socket", "socket", (family, kind | socket.SOCK_CLOEXEC, 0))
+def wants_index(request: bytes) -> bool:
+    """Whether the interface's index has still to be put into a request."""
+    return request[_INDEX_AT : _INDEX_AT + len(_UNKNOWN_INDEX)] == _UNKNOWN_INDEX
 
 
-def _request(what: str, netlink: int | Call, request: Memory) -> tuple[Call, ...]:
+def open_socket() -> Call:
+    """A route socket of the caller's network namespace."""
+    return Call("open a socket", "socket", (socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0))
+
+
+def _request(what: str, netlink: Call, request: Slot, reply: Memory) -> tuple[Call, ...]:
     """Send one request that asks for an acknowledgement, and fail with its error."""
-    reply = Memory(bytes(_REPLY_BYTES))
     return (
-        Call(what, "sendto", (netlink, request, len(request.content))),
+        Call(what, "sendto", (netlink, request, LengthOf(request))),
         Call(what, "recvfrom", (netlink, reply, _REPLY_BYTES)),
         Call(what, "check", (At(reply, _REPLY_ERROR_AT),)),
     )
 
 
-def redirect(stdin: int, stdout: int, stderr: int) -> tuple[Call, ...]:
+def redirect(stdin: int | Call, stdout: int | Call, stderr: int | Call) -> tuple[Call, ...]:
     """Make these the standard descriptors, of a new session, and close every other one.
 
     At once, not at execve: a working directory of the image's choice must not lead through /proc/self/fd to one that is
@@ -158,21 +194,22 @@ def redirect(stdin: int, stdout: int, stderr: int) -> tuple[Call, ...]:
 
 
 @lru_cache(maxsize=64)
-def confine(process: Process, bounding_set: int) -> tuple[Call, ...]:
+def confine(process: Process, bounds: Bounds) -> tuple[Call, ...]:
     """Give up, for ever, all that the process is not meant to have."""
     keep = process.capabilities
     what = "drop privileges"
     return (
         Call(what, "umask", (0o022,)),
+        Call(what, "prlimit64", (0, _RLIMIT_NOFILE, struct.pack("=2Q", *bounds.files), 0)),
         *_enter_directory(process.cwd),
         *(
             Call(what, "prctl", (constants.PR_CAPBSET_DROP, cap))
-            for cap in capabilities.members(bounding_set & ~keep)
+            for cap in capabilities.members(bounds.capabilities & ~keep)
         ),
         Call(what, "setgroups", (len(process.groups), struct.pack(f"={len(process.groups)}I", *process.groups))),
         Call(what, "setresgid", (process.gid,) * 3),
         Call(what, "setresuid", (process.uid,) * 3),
-        *_set_capabilities(keep & bounding_set if process.uid == 0 else 0),
+        *_set_capabilities(keep & bounds.capabilities if process.uid == 0 else 0),
         *((Call(what, "prctl", (constants.PR_SET_NO_NEW_PRIVS, 1)),) if process.no_new_privs else ()),
         *_filter(process.seccomp),
     )

@@ -9,35 +9,34 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import select
 import shutil
 import signal
 import socket
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from runtime.cgroups.cgroup import Cgroup
 from runtime.cgroups.hierarchy import CgroupError, host_hierarchy
 from runtime.linux import capabilities, constants, syscalls
 from runtime.process import clone, messages
 from runtime.process.enter import enter
-from runtime.process.init import InitContext, plan_chroot, plan_init
-from runtime.rootfs.plan import masked_paths, plan_rootfs
+from runtime.process.init import Bounds, plan_chroot
+from runtime.process.launch import Kind, Launch, Surroundings, kind_of
+from runtime.process.stock import Stock
+from runtime.rootfs.plan import masked_paths
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from runtime.cgroups.hierarchy import Hierarchy
     from runtime.spec.container import ContainerSpec, Process
 
-# The cgroup namespace comes later, once the child is in its group.
-_NAMESPACES = (
-    constants.CLONE_NEWPID
-    | constants.CLONE_NEWNS
-    | constants.CLONE_NEWUTS
-    | constants.CLONE_NEWIPC
-    | constants.CLONE_NEWNET
-)
+_UNSIGNED = (1 << 64) - 1
+# So many programs are kept at most; a client's containers are of one kind, or of a few.
+_KINDS = 16
 
 
 @dataclass(slots=True)
@@ -58,9 +57,11 @@ class Launcher:
         self._channel = channel
         self._mountpoint = mountpoint
         self._hierarchy = None if mountpoint == "" else host_hierarchy()
-        self._bounding_set = capabilities.limit_bounding_set(bounds)
-        self._masks = masked_paths()
+        self._bounds = Bounds(capabilities.limit_bounding_set(bounds), _raise_limit_of_files())
+        self._launches: dict[Kind, Launch] = {}
         self._null_fd = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        self._ready_fd = os.dup(self._null_fd)
+        self._stock = Stock()
         self._processes: dict[str, Supervised] = {}
         self._by_pidfd: dict[int, Supervised] = {}
         self._epoll = select.epoll()
@@ -80,6 +81,7 @@ class Launcher:
             for name in list(self._processes):
                 with contextlib.suppress(OSError, CgroupError):
                     self._remove(name)
+            self._stock.close()
             _end_children()
 
     def _answer(self) -> None:
@@ -99,6 +101,9 @@ class Launcher:
         match request:
             case messages.Launch():
                 return self._launch(request.spec)
+            case messages.Stock():
+                self._stock.add(request.network)
+                return messages.Done()
             case messages.Spawn():
                 return self._spawn(request)
             case messages.Exec():
@@ -131,40 +136,41 @@ class Launcher:
         if self._hierarchy is None:
             return messages.Refused("launch a container: this launcher was started for plain processes")
         self._check_unused(spec.id)
+        with self._network_made_ahead(spec) as ready:
+            child = self._launch_of(spec, self._hierarchy, ready=ready).launch(spec)
         cgroup = Cgroup(self._hierarchy, spec.cgroup)
-        with contextlib.ExitStack() as undo:
-            _make_directory(spec.directory, 0o700)
-            undo.callback(shutil.rmtree, spec.directory, ignore_errors=True)
-            _make_directory(spec.rootfs.upper, 0o755)  # its mode is that of the container's /
-            _make_directory(spec.rootfs.work, 0o700)
-            cgroup.create(spec.resources)
-            undo.callback(cgroup.remove)
-            child = self._clone(spec, cgroup)
-            undo.pop_all()
         return self._supervise(spec.id, Supervised(child.pid, child.pidfd, cgroup, spec.directory))
 
-    def _clone(self, spec: ContainerSpec, cgroup: Cgroup) -> clone.Child:
-        with contextlib.ExitStack() as stack:
-            entrance = stack.enter_context(cgroup.entrance())
-            unified = cgroup.hierarchy.version == 2
-            context = InitContext(
-                process=spec.process,
-                hostname=spec.hostname,
-                tasks_fds=() if unified else entrance,
-                log_fd=_open_log(stack, spec.log_path, spec.process),
-                null_fd=self._null_fd,
-                netlink_fd=_open_netlink(stack),
-                network=spec.network,
-                rootfs=plan_rootfs(spec.rootfs, self._mountpoint, self._masks),
-                bounding_set=self._bounding_set,
+    @contextlib.contextmanager
+    def _network_made_ahead(self, spec: ContainerSpec) -> Iterator[bool]:
+        """Whether there is one; within the context it is where a launch looks for it, and is the container's alone."""
+        fd = self._stock.take(spec.network)
+        if fd is None:
+            yield False
+            return
+        os.dup2(fd, self._ready_fd, inheritable=False)
+        os.close(fd)
+        try:
+            yield True
+        finally:
+            os.dup2(self._null_fd, self._ready_fd, inheritable=False)
+
+    def _launch_of(self, spec: ContainerSpec, hierarchy: Hierarchy, *, ready: bool) -> Launch:
+        kind = kind_of(spec, ready=ready)
+        if kind not in self._launches:
+            if len(self._launches) >= _KINDS:
+                self._launches.clear()
+            around = Surroundings(
+                hierarchy, self._mountpoint, masked_paths(), self._null_fd, self._bounds, self._ready_fd
             )
-            return clone.spawn(plan_init(context), _NAMESPACES, entrance[0] if unified else None)
+            self._launches[kind] = Launch(spec, around, ready=ready)
+        return self._launches[kind]
 
     def _spawn(self, request: messages.Spawn) -> messages.Reply:
         self._check_unused(request.id)
         with contextlib.ExitStack() as stack:
             log = _open_log(stack, request.log_path, request.process)
-            child = clone.spawn(plan_chroot(request, self._null_fd, log, self._bounding_set))
+            child = clone.spawn(plan_chroot(request, self._null_fd, log, self._bounds))
         return self._supervise(request.id, Supervised(child.pid, child.pidfd))
 
     def _exec(self, request: messages.Exec, fds: list[int]) -> messages.Reply:
@@ -172,7 +178,7 @@ class Launcher:
         if target.cgroup is None or target.exit_status is not None:
             return messages.Refused(f"execute in {request.id}: not a running container")
         self._check_unused(request.exec_id)
-        child = enter(target.pidfd, target.cgroup, request.process, (self._null_fd, fds[0], fds[1]), self._bounding_set)
+        child = enter(target.pidfd, target.cgroup, request.process, (self._null_fd, fds[0], fds[1]), self._bounds)
         return self._supervise(request.exec_id, Supervised(child.pid, child.pidfd))
 
     def _supervise(self, name: str, supervised: Supervised) -> messages.Reply:
@@ -223,9 +229,12 @@ class Launcher:
         del self._processes[name]
 
 
-def _make_directory(path: str, mode: int) -> None:
-    with _doing(f"make directory {path}"):
-        os.mkdir(path, mode)
+def _raise_limit_of_files() -> tuple[int, int]:
+    """Have as many as may be, one for each container; what the limits were."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    soft, hard = (limit & _UNSIGNED for limit in before)  # RLIM_INFINITY is -1
+    return soft, hard
 
 
 def _open_log(stack: contextlib.ExitStack, path: str, process: Process) -> int:
@@ -235,12 +244,6 @@ def _open_log(stack: contextlib.ExitStack, path: str, process: Process) -> int:
     stack.callback(os.close, fd)
     os.fchown(fd, process.uid, process.gid)
     return fd
-
-
-def _open_netlink(stack: contextlib.ExitStack) -> int:
-    """A route socket of the host's namespace, for the child to take along into its own."""
-    netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-    return stack.enter_context(netlink).fileno()
 
 
 def _end_children() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
-
+from runtime import jsontext
 from runtime.spec.version import NEWEST
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from runtime.linux.seccomp import Seccomp
 
@@ -48,4 +48,4 @@ def process_state(profile: Seccomp, pid: int, state: Mapping[str, Any]) -> bytes
     document: dict[str, Any] = {"ociVersion": NEWEST, "fds": ["seccompFd"], "pid": pid}
     if profile.listener_metadata is not None:
         document["metadata"] = profile.listener_metadata
-    return json.dumps(document | {"state": dict(state)}).encode()
+    return jsontext.dumps(document | {"state": dict(state)}).encode()

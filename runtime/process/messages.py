@@ -10,10 +10,12 @@ import os
 import pickle
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from runtime.spec.container import ContainerSpec, Process
+    from typing import Any
+
+    from runtime.spec.container import ContainerSpec, Network, Process
 
 _MESSAGE_BYTES = 1 << 17
 
@@ -27,6 +29,13 @@ class Launch:
     """Make a container and start it. Reply: `Started`."""
 
     spec: ContainerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """Make the network of a container that will be launched later; None is that of one without. Reply: `Done`."""
+
+    network: Network | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +106,7 @@ class Refused:
     reason: str
 
 
-Request = Launch | Spawn | Exec | Signal | Query | Remove
+Request = Launch | Stock | Spawn | Exec | Signal | Query | Remove
 Reply = Started | Status | Done | Refused
 
 

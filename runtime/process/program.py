@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 
 from runtime.linux import constants as c
+from runtime.linux import signals
 from runtime.linux.program import ANY_ERRNO, Call, Vector
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -30,9 +30,9 @@ def purpose(name: str) -> str:
     return f'exec: "{name}"'
 
 
-def plan_lookup(args: tuple[str, ...], env: tuple[str, ...]) -> tuple[Call, ...]:
+def plan_lookup(args: tuple[str, ...], env: tuple[str, ...], cwd: str) -> tuple[Call, ...]:
     """Fail unless one of the candidates can be executed: so that ``create`` can tell, before anybody waits."""
-    places = candidates(args[0], env)
+    places = tuple(os.path.join(os.fsencode(cwd), place) for place in candidates(args[0], env))
     return tuple(
         Call(purpose(args[0]), "faccessat2", (c.AT_FDCWD, place, _X_OK, c.AT_EACCESS),
              _MISSING if index + 1 < len(places) else (), leave_out=len(places) - index - 1)
@@ -57,7 +57,7 @@ def plan_signals() -> tuple[Call, ...]:
     return (
         *(
             Call("reset signals", "rt_sigaction", (number, _SIGACTION_DEFAULT, 0, _SIGSET_BYTES))
-            for number in (signal.SIGPIPE, signal.SIGXFSZ)
+            for number in (signals.SIGPIPE, signals.SIGXFSZ)
         ),
-        Call("unblock signals", "rt_sigprocmask", (signal.SIG_SETMASK, bytes(_SIGSET_BYTES), 0, _SIGSET_BYTES)),
+        Call("unblock signals", "rt_sigprocmask", (signals.SIG_SETMASK, bytes(_SIGSET_BYTES), 0, _SIGSET_BYTES)),
     )

@@ -7,17 +7,17 @@ write to it once nobody executes it any more (CVE-2019-5736, which runc mends in
 
 from __future__ import annotations
 
-import contextlib
 import os
-from typing import TYPE_CHECKING
 
 from runtime.linux.elf import sealed_file
+from runtime.unwinding import contextmanager
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@contextlib.contextmanager
+@contextmanager
 def sealed_copy(path: str) -> Iterator[str]:
     """A path by which to execute the copy, until the context is left."""
     with open(path, "rb", buffering=0) as original:

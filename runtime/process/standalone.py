@@ -6,13 +6,10 @@ The end of the pipe is the end of the child, or its execve.
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import struct
-from typing import TYPE_CHECKING
 
-from runtime.linux import constants, elf, interpreter, syscalls
+from runtime.linux import constants, elf, foreign, interpreter, signals, syscalls
 from runtime.linux.program import (
     ANY_ERRNO,
     EXIT,
@@ -20,14 +17,19 @@ from runtime.linux.program import (
     FAILURE_REPORT_BYTES,
     Assembly,
     Call,
+    EntryOf,
     Failure,
     Memory,
     Vector,
 )
-from runtime.values import value
+from runtime.process.delivery import delivered
+from runtime.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from runtime.process.delivery import Delivery
 
 _WORDS = struct.Struct("=2q")
 
@@ -37,8 +39,7 @@ def event(number: int, status_fd: int) -> Call:
     return Call("report", "write", (status_fd, Memory(_WORDS.pack(0, number)), _WORDS.size))
 
 
-@value
-class Prepared:
+class Prepared(Value):
     """A program that is ready to be born; ``purposes`` are what its calls are for, by place in its memory."""
 
     assembly: Assembly
@@ -53,18 +54,35 @@ def prepare(calls: tuple[Call, ...], status_fd: int) -> Prepared:
 
 
 def bear(
-    prepared: Prepared, flags: int, cgroup_fd: int | None = None, *, name: bytes = b"tare-init"
+    prepared: Prepared,
+    flags: int,
+    cgroup_fd: int | None = None,
+    delivery: Delivery | None = None,
+    *,
+    name: bytes = b"tare-init",
 ) -> tuple[int, int]:
     """A new process with these clone flags that makes the calls: its pid, and a pidfd.
 
-    ``cgroup_fd`` is a version 2 group to be born in. With CLONE_PARENT it is a child of our parent. ``name`` is all of
-    its command line.
+    ``cgroup_fd`` is a version 2 group to be born in. With CLONE_PARENT it is a child of our parent. ``delivery`` is the
+    one that is among the calls: then the process is the one that was born by it, unless it came to nothing. ``name`` is
+    all of its command line.
     """
-    pidfd = ctypes.c_int(-1)
+    pid, pidfd = _bear(prepared, flags, cgroup_fd, name)
+    born = None if delivery is None else delivered(delivery, pidfd)
+    if born is None:
+        return pid, pidfd
+    os.close(pidfd)
+    if not flags & constants.CLONE_PARENT:
+        os.waitpid(pid, 0)
+    return born, os.pidfd_open(born)
+
+
+def _bear(prepared: Prepared, flags: int, cgroup_fd: int | None, name: bytes) -> tuple[int, int]:
+    pidfd = foreign.c_int(-1)
     args = syscalls.CloneArgs(
         flags=flags | constants.CLONE_PIDFD | (constants.CLONE_INTO_CGROUP if cgroup_fd is not None else 0),
-        pidfd=ctypes.addressof(pidfd),
-        exit_signal=0 if flags & constants.CLONE_PARENT else signal.SIGCHLD,
+        pidfd=foreign.addressof(pidfd),
+        exit_signal=0 if flags & constants.CLONE_PARENT else signals.SIGCHLD,
         cgroup=cgroup_fd or 0,
     )
     if elf.is_supported():
@@ -78,13 +96,16 @@ def _execute(program: bytes, args: syscalls.CloneArgs, name: bytes) -> int:
     """Clone a child that does nothing but execute the program."""
     fd = elf.sealed_file("tare-init", program)
     try:
+        args.flags |= constants.CLONE_VM | constants.CLONE_VFORK | constants.CLONE_CLEAR_SIGHAND
+        cloned = Call("clone", "clone", (Memory(bytes(args)), foreign.sizeof(args), EntryOf(EXIT[0])), leave_out=1)
         begin = interpreter.Program((
+            cloned,
             Call("execute the container's init", "execveat",
                  (fd, b"", Vector((name,)), Vector(()), constants.AT_EMPTY_PATH)),
+            Call("return", "return"),
         ))  # fmt: skip
-        pid = interpreter.start(begin, args)
-        begin.check()
-        return pid
+        begin.execute()
+        return begin.result(cloned)
     finally:
         os.close(fd)
 

@@ -1,20 +1,20 @@
 """A pseudoterminal of the container's own, planned: one end becomes the process's, the other goes to whoever asked.
 
 The slave is got from the master by descriptor (TIOCGPTPEER), never by a path that an image could have replaced
-(CVE-2025-52565), and so is what is mounted on /dev/console.
+(CVE-2025-52565), and so is what is mounted on /dev/console, which must not be a link to another file.
 """
 
 from __future__ import annotations
 
 import os
 import struct
-from typing import TYPE_CHECKING
 
 from runtime.linux import constants as c
 from runtime.linux.program import ANY_ERRNO, At, Call, Memory, ResultOf
 from runtime.rootfs.attach import attach, copy_tree
 from runtime.rootfs.inside import close, make_inside, open_inside
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.linux.program import Argument
 
@@ -62,7 +62,7 @@ def _resize(master: Call, size: tuple[int, int] | None) -> tuple[Call, ...]:
 
 
 def _plan_console(root: Argument, slave: Call) -> tuple[Call, ...]:
-    target = make_inside(f"{_WHAT} on /dev/console", root, "/dev/console", directory=False)
+    target = make_inside(f"{_WHAT} on /dev/console", root, "/dev/console", directory=False, strict=True)
     tree = copy_tree(f"{_WHAT} on /dev/console", slave)
     return (*target, tree, attach(f"{_WHAT} on /dev/console", tree, target[-1]), close(tree), close(target[-1]))
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
-from typing import TYPE_CHECKING
 
-from runtime.linux import constants, syscalls
+from runtime.linux import constants, signals, syscalls
+from runtime.unwinding import suppress
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.spec.namespaces import IdMapping
 
@@ -68,7 +67,7 @@ def mapped_user_namespace(uids: tuple[IdMapping, ...], gids: tuple[IdMapping, ..
         return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     finally:
         os.close(here)
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, signals.SIGKILL)
         os.waitpid(pid, 0)
 
 
@@ -79,7 +78,7 @@ def _hold_namespace(status: int) -> None:
         syscalls.unshare(constants.CLONE_NEWUSER)
     except OSError as error:
         number = error.errno or 1
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         os.write(status, bytes((number,)))
     while True:
-        signal.pause()
+        signals.pause()

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import TYPE_CHECKING
 
 from runtime.linux import constants as c
 from runtime.linux.program import Call, Memory
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.linux.program import AnyErrno, Argument
     from runtime.rootfs.options import Attributes

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from runtime.linux import constants as c
 from runtime.linux.program import Call
 from runtime.rootfs.attach import attach, change, copy_tree, new_filesystem
 from runtime.rootfs.inside import close, make_inside
 from runtime.rootfs.options import Attributes
-from runtime.values import replace, value
+from runtime.values import Value, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.linux.program import Argument
     from runtime.rootfs.mounts import PlannedMount
@@ -20,8 +20,7 @@ _TMPFS = ("mode=755",)
 _WRITABLE = c.MOUNT_ATTR_NOSUID | c.MOUNT_ATTR_NODEV | c.MOUNT_ATTR_NOEXEC
 
 
-@value
-class CgroupTree:
+class CgroupTree(Value):
     """One hierarchy of the host: its options, its name below /sys/fs/cgroup, and the container's group in it."""
 
     options: tuple[str, ...]
@@ -29,8 +28,7 @@ class CgroupTree:
     directory: str
 
 
-@value
-class CgroupTrees:
+class CgroupTrees(Value):
     """All of them; ``own_namespace`` says that the container sees its own group as the root."""
 
     version: int

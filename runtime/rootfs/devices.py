@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
 
 from runtime.linux import constants as c
 from runtime.linux.program import Call
@@ -12,6 +11,7 @@ from runtime.rootfs.attach import attach, copy_tree
 from runtime.rootfs.inside import close, make_inside, make_parent
 from runtime.spec.linux import Device
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.linux.program import Argument
 

@@ -7,7 +7,6 @@ never something that is looked up in the container (CVE-2025-31133).
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from runtime.linux import constants as c
 from runtime.linux.program import Call
@@ -15,6 +14,7 @@ from runtime.rootfs.attach import attach, change, copy_tree, new_filesystem
 from runtime.rootfs.inside import close, open_inside
 from runtime.rootfs.options import Attributes
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.linux.program import Argument
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from typing import TYPE_CHECKING
 
 from runtime.linux import constants as c
 from runtime.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS
 from runtime.linux.program import Call, Memory
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.linux.program import AnyErrno, Argument
 

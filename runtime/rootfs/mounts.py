@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.linux import constants as c
 from runtime.linux.program import At, Call, Memory
 from runtime.rootfs.attach import attach, change, new_filesystem, propagate
 from runtime.rootfs.inside import close, make_inside, open_inside, parts_of
 from runtime.spec.reader import SpecError, show
-from runtime.values import value
+from runtime.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.linux.program import Argument
     from runtime.rootfs.options import MountOptions
@@ -27,15 +26,18 @@ _COVERABLE = frozenset({
 })  # fmt: skip
 
 
-@value
-class PlannedMount:
-    """A mount of the file; ``tree_fd`` is a mount that is ready and only has to be attached, as that of a bind."""
+class PlannedMount(Value):
+    """A mount of the file; ``tree_fd`` is a mount that is ready and only has to be attached, as that of a bind.
+
+    ``path`` is where its destination leads, where a symlink of the image on the way leads to what is not there yet.
+    """
 
     where: str
     mount: Mount
     options: MountOptions
     tree_fd: int | None = None
     directory: bool = True
+    path: str | None = None
 
     @property
     def what(self) -> str:
@@ -58,8 +60,10 @@ def plan_mount(root: Argument, planned: PlannedMount) -> tuple[Call, ...]:
     if planned.options.remount:
         return _remount(root, planned)
     strict = planned.mount.type in _PURE
-    target = make_inside(planned.what, root, planned.mount.destination, directory=planned.directory, strict=strict)
-    harmless = strict or parts_of(planned.mount.destination) in _COVERABLE
+    # Where a link leads is asked for other kinds only: a /proc that is one would be wherever another moves it.
+    path = planned.mount.destination if strict else planned.path or planned.mount.destination
+    target = make_inside(planned.what, root, path, directory=planned.directory, strict=strict)
+    harmless = strict or (planned.path is None and parts_of(planned.mount.destination) in _COVERABLE)
     guard = () if harmless else not_in_proc(planned.what, target[-1])
     made, mount = _made(planned)
     return (*target, *guard, *made, attach(planned.what, mount, target[-1]), close(target[-1]), close(mount))

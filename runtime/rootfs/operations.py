@@ -11,8 +11,8 @@ import stat
 from typing import Protocol
 
 from runtime.linux import constants
-from runtime.linux.program import Call
-from runtime.values import value
+from runtime.linux.program import Call, Slot
+from runtime.values import Value
 
 _AT_FDCWD = -100
 _EEXIST, _ENOENT = 17, 2
@@ -38,15 +38,14 @@ class Operation(Protocol):
         """The system calls that it takes."""
 
 
-@value
-class Mount:
+class Mount(Value):
     """mount(2). With ``make_target`` a missing directory is made; the target is never followed through a symlink."""
 
     source: str | None
     target: str
     fstype: str | None = None
     flags: int = 0
-    data: str | None = None
+    data: str | Slot | None = None
     make_target: bool = False
     optional: bool = False
 
@@ -57,13 +56,12 @@ class Mount:
 
     def calls(self) -> tuple[Call, ...]:
         """An ``optional`` mount whose target does not exist is left out."""
-        arguments = (_text(self.source), os.fsencode(self.target), _text(self.fstype), self.flags, _text(self.data))
+        arguments = (_text(self.source), os.fsencode(self.target), _text(self.fstype), self.flags, _data(self.data))
         mount = Call(self.describe(), "mount", arguments, (_ENOENT,) if self.optional else ())
         return (*make_directory(self.target), mount) if self.make_target else (mount,)
 
 
-@value
-class Device:
+class Device(Value):
     """A character device node, mknod(2), of mode 0666: the umask must be 0."""
 
     path: str
@@ -81,8 +79,21 @@ class Device:
         return (Call(self.describe(), "mknodat", arguments),)
 
 
-@value
-class Symlink:
+class Directory(Value):
+    """mkdir(2), where nobody else could have put anything."""
+
+    path: str
+
+    def describe(self) -> str:
+        """``make directory /dev/.empty``."""
+        return f"make directory {self.path}"
+
+    def calls(self) -> tuple[Call, ...]:
+        """One."""
+        return (Call(self.describe(), "mkdirat", (_AT_FDCWD, os.fsencode(self.path), 0o555)),)
+
+
+class Symlink(Value):
     """symlink(2)."""
 
     target: str
@@ -97,8 +108,7 @@ class Symlink:
         return (Call(self.describe(), "symlinkat", (os.fsencode(self.target), _AT_FDCWD, os.fsencode(self.path))),)
 
 
-@value
-class PivotRoot:
+class PivotRoot(Value):
     """Make ``new_root``, a mount, the root, and let go of the old one (pivot_root(2), "." over ".")."""
 
     new_root: str
@@ -129,3 +139,7 @@ def make_directory(path: str) -> tuple[Call, ...]:
 
 def _text(text: str | None) -> bytes | int:
     return 0 if text is None else os.fsencode(text)
+
+
+def _data(data: str | Slot | None) -> bytes | Slot | int:
+    return data if isinstance(data, Slot) else _text(data)

@@ -7,7 +7,7 @@ filesystem and is handed to it as it is.
 from __future__ import annotations
 
 from runtime.linux import constants as c
-from runtime.values import value
+from runtime.values import Value
 
 # What is set, and what is cleared first: times of access are one choice of several.
 _ATTRIBUTES = {
@@ -25,15 +25,16 @@ _ATTRIBUTES = {
 _PROPAGATIONS = {
     "shared": c.MS_SHARED, "private": c.MS_PRIVATE, "slave": c.MS_SLAVE, "unbindable": c.MS_UNBINDABLE,
 }  # fmt: skip
-# What mount(2) has as flags and every filesystem takes as a word; the second column says that nothing is to be said.
-_SUPERBLOCK = {"sync": "sync", "async": "", "dirsync": "dirsync", "mand": "mand", "nomand": "", "lazytime": "lazytime",
-               "nolazytime": "", "iversion": "iversion", "noiversion": "", "silent": "", "loud": ""}  # fmt: skip
+# What mount(2) has as flags and every filesystem takes as a word (vfs_parse_sb_flag() of fs/fs_context.c), and what
+# takes such a word back. For others there is no word: filesystems that count versions of inodes always do.
+_SUPERBLOCK = ("sync", "dirsync", "mand", "lazytime")
+_OPPOSITES = {"async": "sync", "nomand": "mand", "nolazytime": "lazytime"}
+_OF_NO_EFFECT = ("iversion", "noiversion", "silent", "loud")
 _ALONE = {"bind": "bind", "rbind": "rbind", "remount": "remount", "tmpcopyup": "tmpcopyup", "idmap": "idmap",
           "ridmap": "ridmap"}  # fmt: skip
 
 
-@value
-class Attributes:
+class Attributes(Value):
     """What mount_setattr(2) sets and clears; ``recursive`` the same for everything mounted below."""
 
     set: int = 0
@@ -45,8 +46,7 @@ class Attributes:
         return Attributes(self.set & ~clears | sets, self.clear & ~sets | clears)
 
 
-@value
-class MountOptions:
+class MountOptions(Value):
     """The options of one mount; ``propagation`` is a flag of mount(2) with MS_REC, ``data`` is the filesystem's."""
 
     attributes: Attributes = Attributes()
@@ -73,8 +73,10 @@ def parse_options(options: tuple[str, ...]) -> MountOptions:
             recursive = recursive.with_option(option[1:])
         elif propagation_flag(option):
             propagation.append(propagation_flag(option))
-        elif option not in _ALONE:
-            data.extend(filter(None, (_SUPERBLOCK.get(option, option),)))
+        elif option in _OPPOSITES:
+            data = [word for word in data if word != _OPPOSITES[option]]
+        elif option not in _ALONE and option not in _OF_NO_EFFECT:
+            data.append(option)
     return MountOptions(
         attributes=attributes,
         recursive=recursive,
@@ -100,4 +102,4 @@ def propagation_flag(option: str) -> int:
 def known_options() -> frozenset[str]:
     """Every word that is not simply handed to the filesystem."""
     recursive = {f"r{option}" for option in (*_ATTRIBUTES, *_PROPAGATIONS) if option != "defaults"}
-    return frozenset({*_ATTRIBUTES, *_PROPAGATIONS, *_SUPERBLOCK, *_ALONE, *recursive})
+    return frozenset({*_ATTRIBUTES, *_PROPAGATIONS, *_SUPERBLOCK, *_OPPOSITES, *_OF_NO_EFFECT, *_ALONE, *recursive})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from runtime.linux.constants import (
     MS_BIND,
@@ -15,10 +14,13 @@ from runtime.linux.constants import (
     MS_REC,
     MS_REMOUNT,
 )
-from runtime.rootfs.operations import Device, Mount, Operation, PivotRoot, Symlink
-from runtime.values import value
+from runtime.rootfs.operations import Device, Directory, Mount, Operation, PivotRoot, Symlink
+from runtime.spec.defaults import MASKED_PATHS, READONLY_PATHS
+from runtime.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from runtime.linux.program import Slot
     from runtime.spec.container import Rootfs
 
 _QUIET = MS_NOSUID | MS_NODEV | MS_NOEXEC
@@ -33,24 +35,16 @@ _LINKS = (
     ("pts/ptmx", "/dev/ptmx"),
 )
 
-# What tells of, or reaches, the host: the same paths that Docker hides, and the CPU interrupt counters.
-MASKED_PATHS = (
-    "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-    "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap",
-    "/sys/firmware",
-)  # fmt: skip
-READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
-
 _DEVPTS = "newinstance,ptmxmode=0666,mode=0620,gid=5"
 
 _OPTIONS_BYTES = 4096
 
-# Read-only, empty, and already there once /dev is: what masked directories show.
+# Read-only, empty, and already there once /dev is: what masked directories show. A directory, not a file system of its
+# own: every superblock costs each memory control group of the host a little memory for good (mm/shrinker.c).
 _EMPTY = "/dev/.empty"
 
 
-@value
-class Masked:
+class Masked(Value):
     """A path, and what is put over it: /dev/null over a file, the empty directory over a directory."""
 
     path: str
@@ -66,8 +60,10 @@ def masked_paths() -> tuple[Masked, ...]:
     )
 
 
-def plan_rootfs(rootfs: Rootfs, mountpoint: str, masks: tuple[Masked, ...]) -> tuple[Operation, ...]:
+def plan_rootfs(overlay: str | Slot, mountpoint: str, masks: tuple[Masked, ...]) -> tuple[Operation, ...]:
     """Everything from a fresh copy of the host's mounts to the container's root, in order.
+
+    ``overlay`` is, or will hold, the `overlay_options`.
 
     The pivot comes before any mount whose target the image names, so that a symlink in the image leads nowhere but
     into the image. No device of the host can be reached without a device controller: the root has ``nodev``, and /dev
@@ -75,14 +71,13 @@ def plan_rootfs(rootfs: Rootfs, mountpoint: str, masks: tuple[Masked, ...]) -> t
     """
     return (
         Mount(None, "/", None, MS_REC | MS_PRIVATE),
-        Mount("overlay", mountpoint, "overlay", MS_NODEV, overlay_options(rootfs)),
+        Mount("overlay", mountpoint, "overlay", MS_NODEV, overlay),
         PivotRoot(mountpoint),
         Mount("proc", "/proc", "proc", _QUIET, make_target=True),
         *_plan_dev(),
         Mount("sysfs", "/sys", "sysfs", _QUIET | MS_RDONLY, make_target=True),
         *(Mount(masked.cover, masked.path, None, MS_BIND, optional=True) for masked in masks),
         *(step for path in READONLY_PATHS for step in _plan_readonly(path)),
-        Mount(None, "/dev", None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC),
     )
 
 
@@ -110,7 +105,9 @@ def _plan_dev() -> tuple[Operation, ...]:
         Mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, _DEVPTS, make_target=True),
         Mount("tmpfs", "/dev/shm", "tmpfs", _QUIET, "mode=1777,size=64m", make_target=True),  # noqa: S108 - its name
         Mount("mqueue", "/dev/mqueue", "mqueue", _QUIET, make_target=True),
-        Mount("tmpfs", _EMPTY, "tmpfs", _QUIET | MS_RDONLY, "mode=555,size=4k", make_target=True),
+        Directory(_EMPTY),
+        # Before anything of it is bound elsewhere: a bind mount is as read-only as what it was made of.
+        Mount(None, "/dev", None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC),
     )
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.spec.execution import parse_environment, parse_process
 from runtime.spec.linux import Linux, parse_linux
 from runtime.spec.namespaces import parse_mappings
 from runtime.spec.reader import I64, Reader, SpecError
 from runtime.spec.version import check_version
-from runtime.values import value
+from runtime.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.spec.execution import OciProcess
     from runtime.spec.namespaces import IdMapping
@@ -19,16 +18,14 @@ MOMENTS = ("prestart", "createRuntime", "createContainer", "startContainer", "po
 """The hooks of the specification, in the order of a container's life."""
 
 
-@value
-class Root:
+class Root(Value):
     """The root filesystem; a ``path`` that is not absolute starts at the bundle."""
 
     path: str
     readonly: bool = False
 
 
-@value
-class Mount:
+class Mount(Value):
     """``destination`` is absolute; a ``source`` of a bind mount that is not absolute starts at the bundle."""
 
     destination: str
@@ -39,8 +36,7 @@ class Mount:
     gid_mappings: tuple[IdMapping, ...] = ()
 
 
-@value
-class Hook:
+class Hook(Value):
     """A program at a moment of the life cycle; ``timeout`` in seconds. ``args`` has argv[0], and may be empty."""
 
     path: str
@@ -49,8 +45,7 @@ class Hook:
     timeout: int | None = None
 
 
-@value
-class Hooks:
+class Hooks(Value):
     """By moment, in the order in which they are run."""
 
     prestart: tuple[Hook, ...] = ()
@@ -61,8 +56,7 @@ class Hooks:
     poststop: tuple[Hook, ...] = ()
 
 
-@value
-class Config:
+class Config(Value):
     """The whole file; what is absent is None, empty or false."""
 
     oci_version: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from runtime.linux import capabilities as caps
 from runtime.spec.lists import MOST_CPUS, parse_list
 from runtime.spec.reader import I32, ID, U16, U64, Reader, show
-from runtime.values import value
+from runtime.values import Value
 
 RLIMITS = (
     "RLIMIT_CPU", "RLIMIT_FSIZE", "RLIMIT_DATA", "RLIMIT_STACK", "RLIMIT_CORE", "RLIMIT_RSS", "RLIMIT_NPROC",
@@ -24,8 +24,7 @@ _SCHEDULER_FLAGS = frozenset({
 _IO_CLASSES = frozenset({"IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", "IOPRIO_CLASS_IDLE"})
 
 
-@value
-class User:
+class User(Value):
     """Ids in the container's user namespace; ``umask`` None leaves the runtime's."""
 
     uid: int = 0
@@ -34,8 +33,7 @@ class User:
     additional_gids: tuple[int, ...] = ()
 
 
-@value
-class Capabilities:
+class Capabilities(Value):
     """Five bit sets (`runtime.linux.capabilities.mask`).
 
     ``unknown`` are the names that were asked for and that no kernel known here has: to be warned about, not refused.
@@ -49,8 +47,7 @@ class Capabilities:
     unknown: tuple[str, ...] = ()
 
 
-@value
-class Rlimit:
+class Rlimit(Value):
     """``type`` is the name (RLIMIT_NOFILE), ``resource`` the kernel's number of it."""
 
     type: str
@@ -59,8 +56,7 @@ class Rlimit:
     hard: int
 
 
-@value
-class Scheduler:
+class Scheduler(Value):
     """What sched_setattr(2) takes; the times are nanoseconds."""
 
     policy: str
@@ -72,24 +68,21 @@ class Scheduler:
     period: int = 0
 
 
-@value
-class IoPriority:
+class IoPriority(Value):
     """What ioprio_set(2) takes; ``io_class`` is ``class`` of the file (IOPRIO_CLASS_BE)."""
 
     io_class: str
     priority: int = 0
 
 
-@value
-class CpuAffinity:
+class CpuAffinity(Value):
     """Processors of an exec'd process before and after it enters the container's cgroup; None leaves them."""
 
     initial: tuple[int, ...] | None = None
     final: tuple[int, ...] | None = None
 
 
-@value
-class OciProcess:
+class OciProcess(Value):
     """A process; ``capabilities`` None asks for none to be set. ``console_size`` is (height, width)."""
 
     args: tuple[str, ...]

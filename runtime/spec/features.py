@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from runtime.linux import capabilities, libseccomp
 from runtime.rootfs.options import known_options
@@ -13,6 +12,7 @@ from runtime.spec.namespaces import TYPES
 from runtime.spec.seccomp import ACTIONS, FLAGS, OPERATORS
 from runtime.spec.version import NEWEST, OLDEST
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
@@ -31,10 +31,10 @@ def features() -> dict[str, Any]:
             "seccomp": _seccomp(),
             "apparmor": {"enabled": os.path.exists("/sys/module/apparmor")},
             "selinux": {"enabled": os.path.exists("/sys/fs/selinux/enforce")},
-            "intelRdt": {"enabled": False},
+            "intelRdt": {"enabled": True, "schemata": True, "monitoring": True},
             "memoryPolicy": {"modes": list(MEMORY_MODES), "flags": list(MEMORY_FLAGS)},
             "mountExtensions": {"idmap": {"enabled": True}},
-            "netDevices": {"enabled": False},
+            "netDevices": {"enabled": True},
         },
         "potentiallyUnsafeConfigAnnotations": [],
     }

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.spec import namespaces as ns
 from runtime.spec.lists import MOST_NODES, parse_list
 from runtime.spec.reader import I64, ID, U32, Reader, show
 from runtime.spec.resources import Resources, parse_resources
 from runtime.spec.seccomp import parse_seccomp
-from runtime.values import value
+from runtime.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from runtime.linux.seccomp import Seccomp
     from runtime.spec.namespaces import IdMapping, Namespace, NetDevice, TimeOffset
+    from runtime.spec.rdt import IntelRdt
 
 _PROPAGATIONS = tuple(prefix + kind for prefix in ("", "r") for kind in ("private", "shared", "slave", "unbindable"))
 MEMORY_MODES = (
@@ -27,8 +25,7 @@ _MODES_WITHOUT = ("MPOL_DEFAULT", "MPOL_LOCAL")
 MEMORY_FLAGS = ("MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES")
 
 
-@value
-class Device:
+class Device(Value):
     """A device node; ``type`` is b, c, u (as c) or p, a FIFO, which has no numbers. None is: as the runtime likes."""
 
     path: str
@@ -40,15 +37,13 @@ class Device:
     gid: int | None = None
 
 
-@value
-class Personality:
+class Personality(Value):
     """What personality(2) takes: LINUX or LINUX32. There are no flags that the specification supports."""
 
     domain: str
 
 
-@value
-class MemoryPolicy:
+class MemoryPolicy(Value):
     """What set_mempolicy(2) takes: MPOL_BIND, the nodes, MPOL_F_STATIC_NODES."""
 
     mode: str
@@ -56,9 +51,8 @@ class MemoryPolicy:
     flags: tuple[str, ...] = ()
 
 
-@value
-class Linux:
-    """The Linux part; ``intel_rdt`` is the object of the file, read by whoever applies it."""
+class Linux(Value):
+    """The Linux part."""
 
     namespaces: tuple[Namespace, ...] = ()
     uid_mappings: tuple[IdMapping, ...] = ()
@@ -75,7 +69,7 @@ class Linux:
     readonly_paths: tuple[str, ...] = ()
     mount_label: str | None = None
     personality: Personality | None = None
-    intel_rdt: dict[str, Any] | None = None
+    intel_rdt: IntelRdt | None = None
     memory_policy: MemoryPolicy | None = None
 
     def namespace(self, kind: str) -> Namespace | None:
@@ -105,9 +99,19 @@ def parse_linux(value: object, path: str = "linux") -> Linux:
         readonly_paths=reader.absolute_paths("readonlyPaths"),
         mount_label=reader.string("mountLabel"),
         personality=_personality(reader.child("personality")),
-        intel_rdt=reader.raw_object("intelRdt"),
+        intel_rdt=_intel_rdt(reader),
         memory_policy=_memory_policy(reader.child("memoryPolicy")),
     )
+
+
+def _intel_rdt(reader: Reader) -> IntelRdt | None:
+    """Few have it, and nobody else is to wait for its module to be loaded."""
+    content = reader.raw_object("intelRdt")
+    if content is None:
+        return None
+    from runtime.spec.rdt import parse_rdt
+
+    return parse_rdt(content, reader.at("intelRdt"))
 
 
 def _device(reader: Reader) -> Device:

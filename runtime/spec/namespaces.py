@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.spec.reader import I64, U32, show
-from runtime.values import value
+from runtime.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -23,16 +22,14 @@ _IPC_SYSCTLS = frozenset({
 _UTS_SYSCTLS = frozenset({"kernel/hostname", "kernel/domainname"})
 
 
-@value
-class Namespace:
+class Namespace(Value):
     """One of `TYPES`: a new one, or the one at ``path``."""
 
     type: str
     path: str | None = None
 
 
-@value
-class IdMapping:
+class IdMapping(Value):
     """A line of uid_map or gid_map (user_namespaces(7))."""
 
     container_id: int
@@ -40,8 +37,7 @@ class IdMapping:
     size: int
 
 
-@value
-class TimeOffset:
+class TimeOffset(Value):
     """A line of timens_offsets (time_namespaces(7)); ``clock`` is monotonic or boottime."""
 
     clock: str
@@ -49,8 +45,7 @@ class TimeOffset:
     nanosecs: int = 0
 
 
-@value
-class NetDevice:
+class NetDevice(Value):
     """A network device of the host that moves into the container, there as ``name``."""
 
     host_name: str
@@ -118,19 +113,19 @@ def parse_time_offsets(linux: Reader, namespaces: Mapping[str, Namespace]) -> tu
 
 
 def parse_net_devices(linux: Reader, namespaces: Mapping[str, Namespace]) -> tuple[NetDevice, ...]:
-    """Devices keep their name unless they are given another; no two may have the same."""
-    devices: dict[str, NetDevice] = {}
+    """Devices keep their name unless they are given another; no two may have the same, but for one with a ``%d``."""
+    devices: list[NetDevice] = []
     for host_name, entry in linux.named_objects("netDevices"):
         name = entry.string("name") or host_name
         for link in (host_name, name):
             if not _is_link_name(link):
                 raise linux.error("netDevices", f"{show(link)} is no name of a network device")
-        if name in devices:
+        if "%d" not in name and any(name == other.name for other in devices):
             raise linux.error("netDevices", f"two devices are to be {show(name)}")
-        devices[name] = NetDevice(host_name, name)
+        devices.append(NetDevice(host_name, name))
     if devices and "network" not in namespaces:
         raise linux.error("netDevices", "needs a network namespace in linux.namespaces")
-    return tuple(devices.values())
+    return tuple(devices)
 
 
 def _is_link_name(name: str) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Any
 
 from runtime.linux import libseccomp, seccomp
 from runtime.linux.seccomp import Argument, Rule, Seccomp
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
+    from typing import Any
 
 
 def default_profile(capabilities: AbstractSet[str]) -> Seccomp:

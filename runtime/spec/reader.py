@@ -6,8 +6,7 @@ that nobody asks for is ignored ("Extensibility" in config.md).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from typing import Any, TypeVar

@@ -6,14 +6,13 @@ What is None was not asked for.
 from __future__ import annotations
 
 from runtime.spec.reader import I64, U16, U32, U64, Reader, show
-from runtime.values import value
+from runtime.values import Value
 
 _LIMIT = (-1, I64[1])
 _NUMBER = (0, I64[1])
 
 
-@value
-class Memory:
+class Memory(Value):
     """Bytes, -1 for no limit; ``swap`` is memory and swap together."""
 
     limit: int | None = None
@@ -27,8 +26,7 @@ class Memory:
     check_before_update: bool | None = None
 
 
-@value
-class Cpu:
+class Cpu(Value):
     """Shares, and quotas and periods in microseconds; ``cpus`` and ``mems`` are lists as of cpuset(7)."""
 
     shares: int | None = None
@@ -42,15 +40,13 @@ class Cpu:
     idle: int | None = None
 
 
-@value
-class Pids:
+class Pids(Value):
     """The greatest number of tasks; -1 for no limit."""
 
     limit: int | None = None
 
 
-@value
-class DeviceRule:
+class DeviceRule(Value):
     """An entry of the allowed device list; ``type`` is a, c or b, a number None is every number."""
 
     allow: bool
@@ -60,8 +56,7 @@ class DeviceRule:
     access: str = "rwm"
 
 
-@value
-class WeightDevice:
+class WeightDevice(Value):
     """The weight of one block device."""
 
     major: int
@@ -70,8 +65,7 @@ class WeightDevice:
     leaf_weight: int | None = None
 
 
-@value
-class ThrottleDevice:
+class ThrottleDevice(Value):
     """A rate of one block device, in bytes or operations per second."""
 
     major: int
@@ -79,8 +73,7 @@ class ThrottleDevice:
     rate: int
 
 
-@value
-class BlockIo:
+class BlockIo(Value):
     """Weights and rates of block devices."""
 
     weight: int | None = None
@@ -92,24 +85,21 @@ class BlockIo:
     throttle_write_iops_device: tuple[ThrottleDevice, ...] = ()
 
 
-@value
-class HugepageLimit:
+class HugepageLimit(Value):
     """Bytes of the pages of one size; ``page_size`` is the kernel's name of it (2MB)."""
 
     page_size: str
     limit: int
 
 
-@value
-class NetworkLimits:
+class NetworkLimits(Value):
     """net_cls and net_prio; ``priorities`` are (interface, priority)."""
 
     class_id: int | None = None
     priorities: tuple[tuple[str, int], ...] = ()
 
 
-@value
-class Rdma:
+class Rdma(Value):
     """Limits of one RDMA device."""
 
     device: str
@@ -117,8 +107,7 @@ class Rdma:
     hca_objects: int | None = None
 
 
-@value
-class Resources:
+class Resources(Value):
     """All limits; ``unified`` are (file, content) of cgroup v2."""
 
     memory: Memory | None = None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
 
 from runtime.linux import libseccomp, seccomp
 from runtime.linux.seccomp import Argument, Rule, Seccomp
 from runtime.spec.reader import U64, Reader
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

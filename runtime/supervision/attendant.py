@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runtime.container.errors import ContainerError
-from runtime.container.kill import parse_signal
+from runtime.container.signal_names import parse_signal
 from runtime.supervision.errors import SupervisionError, WrongPhase
 from runtime.supervision.exits import exit_code_by_kernel, open_process
 from runtime.supervision.health import Health
@@ -28,7 +28,7 @@ from runtime.supervision.restart import Run, next_restart
 from runtime.supervision.scribe import Scribe
 from runtime.supervision.times import now, parse_ns
 from runtime.supervision.verbs import KILL, end_all, launch, send_signal, tidy
-from runtime.values import replace, value
+from runtime.values import Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,8 +46,7 @@ _REAPED_WITHIN_S = 3.0
 _NS = 1_000_000_000
 
 
-@value
-class Surroundings:
+class Surroundings(Value):
     """What all attendants share. ``rehold`` is called when the descriptors that the keeper is to hold have changed."""
 
     loop: Loop

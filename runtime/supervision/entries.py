@@ -11,7 +11,7 @@ from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING
 
 from runtime.supervision.times import parse_ns
-from runtime.values import value
+from runtime.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +20,7 @@ PIECE_BYTES = 16384
 _CONTINUATION = range(0x80, 0xC0)
 
 
-@value
-class LogEntry:
+class LogEntry(Value):
     """What a container wrote to ``stream``, and when we got it: nanoseconds since the epoch."""
 
     taken_at_ns: int

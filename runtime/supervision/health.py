@@ -10,7 +10,7 @@ import enum
 from typing import TYPE_CHECKING, Any
 
 from runtime.spec.reader import I64, Reader, SpecError, show
-from runtime.values import fields_of, replace, value
+from runtime.values import Value, fields_of, replace
 
 if TYPE_CHECKING:
     from runtime.spec.execution import OciProcess
@@ -25,8 +25,7 @@ PROBE_FAILED = -1
 """The exit code of a probe that could not be run, or took too long and was killed, as Docker has it."""
 
 
-@value
-class HealthCheck:
+class HealthCheck(Value):
     """``args`` is what is run in the container; the rest says how often, how long, and how many failures are many."""
 
     args: tuple[str, ...]
@@ -94,8 +93,7 @@ class HealthStatus(enum.Enum):
     UNHEALTHY = "unhealthy"
 
 
-@value
-class ProbeResult:
+class ProbeResult(Value):
     """One probe: when it began and ended (RFC 3339), its exit code, and how its output begins."""
 
     start: str
@@ -104,8 +102,7 @@ class ProbeResult:
     output: str
 
 
-@value
-class Health:
+class Health(Value):
     """``streak`` is how many probes in a row have failed, ``log`` the last five."""
 
     status: HealthStatus = HealthStatus.STARTING

@@ -12,7 +12,7 @@ from typing import Any
 
 from runtime.supervision.health import Health
 from runtime.supervision.times import now
-from runtime.values import fields_of, value
+from runtime.values import Value, fields_of
 
 
 class Phase(enum.Enum):
@@ -49,16 +49,14 @@ NEXT: dict[Phase, frozenset[Phase]] = {
 """What may follow what."""
 
 
-@value
-class ProcessId:
+class ProcessId(Value):
     """A pid and when that process was started, in clock ticks since boot: the same pid again is another process."""
 
     pid: int
     start_time: int
 
 
-@value
-class Exit:
+class Exit(Value):
     """How a container ended: ``code`` is 128+n for signal n, None if ``known_by`` nobody."""
 
     code: int | None = None
@@ -66,8 +64,7 @@ class Exit:
     oom_killed: bool = False
 
 
-@value
-class Life:
+class Life(Value):
     """Times are RFC 3339, empty for never. ``boot`` is the kernel's boot id: of another boot no process is left.
 
     ``restarts`` and ``delay_s`` are as in `runtime.supervision.restart.Run`; ``stopped`` says that somebody asked for

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from runtime.spec.reader import Reader, SpecError
 from runtime.supervision.errors import BadRequest
 from runtime.supervision.terms import parse_terms, read_id, read_signal
-from runtime.values import value
+from runtime.values import Value
 
 if TYPE_CHECKING:
     from runtime.supervision.errors import SupervisionError
@@ -30,8 +30,7 @@ OPERATIONS = (*_PLAIN, "create", "stop", "kill", "remove", "list")
 _TIMEOUT_MS = (0, 1_000 * 86_400 * 365)
 
 
-@value
-class Request:
+class Request(Value):
     """``terms`` belong to create; ``signal`` to stop and kill; ``timeout_s`` to stop; ``force`` to remove."""
 
     op: str

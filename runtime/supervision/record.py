@@ -26,7 +26,7 @@ from runtime.spec.reader import Reader, SpecError
 from runtime.supervision.errors import SupervisionError, Unknown
 from runtime.supervision.life import Life
 from runtime.supervision.terms import Terms, parse_terms
-from runtime.values import value
+from runtime.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +35,7 @@ VERSION = 1
 _RECORD = "record.json"
 
 
-@value
-class Record:
+class Record(Value):
     """A container's terms and its life so far."""
 
     terms: Terms

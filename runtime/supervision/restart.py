@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 from runtime.spec.reader import SpecError, show
-from runtime.values import value
+from runtime.values import Value
 
 FIRST_DELAY_S = 0.1
 LONGEST_DELAY_S = 60.0
@@ -23,8 +23,7 @@ STEADY_AFTER_S = 10.0
 _POLICY = re.compile(r"(no|always|unless-stopped)|on-failure(?::([0-9]{1,9}))?")
 
 
-@value
-class RestartPolicy:
+class RestartPolicy(Value):
     """``name`` is no, on-failure, always or unless-stopped; ``maximum`` restarts of on-failure, 0 for any number."""
 
     name: str = "no"
@@ -42,8 +41,7 @@ class RestartPolicy:
         return f"{self.name}:{self.maximum}" if self.maximum else self.name
 
 
-@value
-class Run:
+class Run(Value):
     """How a container ended: ``exit_code`` None is unknown.
 
     ``restarts`` are those since somebody last started it, ``delay_s`` was waited before this run, 0 if that was the

@@ -13,7 +13,7 @@ import traceback
 from functools import partial
 from typing import TYPE_CHECKING
 
-from runtime.container.kill import parse_signal
+from runtime.container.signal_names import parse_signal
 from runtime.container.store import Store
 from runtime.supervision.attendant import Attendant, Surroundings
 from runtime.supervision.connection import Connection

@@ -6,11 +6,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from runtime.container.errors import ContainerError
-from runtime.container.kill import parse_signal
+from runtime.container.signal_names import parse_signal
 from runtime.spec.reader import SpecError, show
 from runtime.supervision.health import HealthCheck, parse_health
 from runtime.supervision.restart import RestartPolicy
-from runtime.values import value
+from runtime.values import Value
 
 if TYPE_CHECKING:
     from runtime.spec.reader import Reader
@@ -21,16 +21,14 @@ _FILES = (1, 1000)
 _STOP_MS = (0, 1_000 * 86_400 * 365)
 
 
-@value
-class LogLimits:
+class LogLimits(Value):
     """A file is put aside before it is longer than ``max_bytes``, None for never; one of ``max_files`` is current."""
 
     max_bytes: int | None = 10 << 20
     max_files: int = 3
 
 
-@value
-class Terms:
+class Terms(Value):
     """``bundle`` is an OCI bundle; ``stdin`` says that there is to be one, which a client may write to.
 
     To stop it is to send ``stop_signal``, and SIGKILL after ``stop_timeout_s``.

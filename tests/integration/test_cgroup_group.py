@@ -6,8 +6,8 @@ import json
 import os
 import select
 import signal
+import sys
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,16 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.root
 
-FORKING = "while :; do sleep 1000 & done 2>/dev/null"
+# Eight that live only until their child does: whoever is listed is gone before it can be killed.
+FORKS = """
+import os
+for _ in range(3):
+    os.fork()
+while True:
+    if os.fork():
+        os._exit(0)
+"""
+EVADING = f"exec {sys.executable} -I -S -c '{FORKS}'"
 
 
 def test_a_group_is_made_in_every_hierarchy_and_removed() -> None:
@@ -46,7 +55,7 @@ def test_it_is_found_again_from_its_json() -> None:
 
 def test_the_default_group_leaves_not_even_its_parent() -> None:
     group = ContainerCgroup.resolve(None, f"test-{os.getpid()}")
-    others = {path for path in (os.path.dirname(path) for path in group.directories) if Path(path).exists()}  # noqa: PTH120
+    others = {path for path in (os.path.dirname(path) for path in group.directories) if Path(path).exists()}
     group.create(resources())
     with removed_afterwards(group):
         assert all(f"/tare-runtime/test-{os.getpid()}" in directory for directory in group.directories)
@@ -56,11 +65,7 @@ def test_the_default_group_leaves_not_even_its_parent() -> None:
 
 def test_missing_parents_are_made() -> None:
     path = new_path()
-    with made_group(f"{path}/pod/one", cpu={"cpus": "0"}) as group, ExitStack() as stack:
-        for directory in group.directories:
-            for parent in (Path(directory).parents[1], Path(directory).parent):
-                stack.callback(parent.rmdir)
-            stack.callback(group.delete)
+    with made_group(f"{path}/pod/one", cpu={"cpus": "0"}) as group:
         assert run(group, "cat /proc/self/cgroup")[1].count(f"{path}/pod/one") == len(group.directories)
 
 
@@ -98,6 +103,14 @@ def test_what_cannot_be_made_leaves_nothing_behind() -> None:
     with pytest.raises(CgroupError, match=r"^linux\.resources\.cpu\.cpus: write 4096 to .*/cpuset\.cpus: "):
         group.create(resources(cpu={"cpus": "4096"}))
     assert not any(Path(directory).exists() for directory in group.directories)
+
+
+def test_parents_that_were_made_in_vain_are_removed() -> None:
+    path = new_path()
+    group = ContainerCgroup.resolve(f"{path}/{'x' * 5_000}", "test")  # longer than a path can be
+    with pytest.raises(CgroupError, match=r"^create cgroup .*: file name too long$"):
+        group.create(resources())
+    assert not any(Path(directory).parent.exists() for directory in group.directories)
 
 
 def test_the_group_of_all_processes_is_nobodys() -> None:
@@ -158,7 +171,6 @@ def test_processors_are_bound_and_throttled() -> None:
         figures = group.stats()
         assert figures["cpuset"]["cpus"] == [0]
         assert figures["cpu"]["throttling"]["throttledPeriods"] > 0
-        assert figures["cpu"]["throttling"]["throttledTime"] > 0
         assert 0 < figures["cpu"]["usage"]["total"] < 900_000_000
 
 
@@ -217,9 +229,10 @@ def kill_all(group: ContainerCgroup, *, by_kernel: bool) -> None:
 
 
 @pytest.mark.parametrize("by_kernel", [True, False])
-def test_a_fork_bomb_is_ended(by_kernel: bool) -> None:
-    with made_group(pids={"limit": 60}) as group, start(group, FORKING):
-        assert eventually(lambda: len(group.pids()) > 20)
+def test_those_that_fork_all_the_time_are_ended(by_kernel: bool) -> None:
+    with made_group(pids={"limit": 2_000}, cpu={"shares": 2}) as group, start(group, EVADING) as process:
+        process.wait(timeout=30)
+        assert eventually(lambda: group.pids() != ())
         kill_all(group, by_kernel=by_kernel)
         assert eventually(lambda: group.pids() == ())
 
@@ -235,12 +248,16 @@ def test_what_is_frozen_can_be_killed(by_kernel: bool) -> None:
         assert by_kernel or not group.is_frozen()
 
 
+def programs(group: ContainerCgroup) -> list[str]:
+    return [Path(f"/proc/{pid}/comm").read_text().strip() for pid in group.pids()]
+
+
 def test_any_signal_reaches_all() -> None:
     script = "trap 'echo got it; exit 3' TERM; echo ready; sleep 1000 & wait"
     with made_group() as group, start(group, script) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        assert eventually(lambda: len(group.pids()) == 2)
+        assert eventually(lambda: "sleep" in programs(group))
         group.kill(signal.SIGTERM)
         assert process.communicate(timeout=30)[0] == "got it\n"
         assert process.returncode == 3
@@ -252,6 +269,7 @@ def test_a_signal_does_not_thaw_what_was_frozen() -> None:
     with made_group() as group, start(group, "trap 'exit 3' TERM; echo ready; sleep 1000 & wait") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
+        assert eventually(lambda: "sleep" in programs(group))
         group.freeze()
         group.kill(signal.SIGTERM)
         assert group.is_frozen()
@@ -311,7 +329,7 @@ def test_what_is_gone_can_be_killed_and_removed_again() -> None:
 def test_only_the_devices_of_the_list_can_be_opened() -> None:
     everything_denied = [{"allow": False, "access": "rwm"}]
     kmsg = {"allow": True, "type": "c", "major": 1, "minor": 11, "access": "r"}
-    attempt = "{ : < /dev/kmsg; } 2>/dev/null && echo read; { : >> /dev/kmsg; } 2>/dev/null && echo written"
+    attempt = "{ true < /dev/kmsg; } 2>/dev/null && echo read; { true >> /dev/kmsg; } 2>/dev/null && echo written"
     with made_group(devices=everything_denied) as group:
         assert run(group, f"echo x > /dev/null && head -c1 /dev/zero | wc -c; {attempt}")[1] == "1\n"
         group.update(resources(devices=[*everything_denied, kmsg]))

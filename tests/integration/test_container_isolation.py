@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runtime.rootfs.plan import MASKED_PATHS, READONLY_PATHS
+from runtime.spec.defaults import MASKED_PATHS, READONLY_PATHS
 from tests.support.containers import link, make_ground, require_root
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ MOUNTS = {
     "/dev/pts": ("devpts", "rw,nosuid,noexec"),
     "/dev/shm": ("tmpfs", "rw,nosuid,nodev,noexec"),
     "/dev/mqueue": ("mqueue", "rw,nosuid,nodev,noexec"),
-    "/dev/.empty": ("tmpfs", "ro,nosuid,nodev,noexec"),
     "/sys": ("sysfs", "ro,nosuid,nodev,noexec"),
 }
 

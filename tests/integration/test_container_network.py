@@ -18,16 +18,16 @@ from runtime.linux import constants, syscalls
 from runtime.linux.numbers import numbers
 from runtime.network.addresses import BridgeAddress
 from runtime.network.bridge import (
-    NetworkError,
     create_bridge,
     delete_links,
     existing_links,
     labelled_links,
     routed_elsewhere,
 )
+from runtime.network.errors import NetworkError
 from runtime.network.requests import container_network
 from runtime.process.client import LauncherError
-from tests.support.containers import BRIDGE, instance_address, make_ground
+from tests.support.containers import BRIDGE, instance_address, link, make_ground
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -206,6 +206,43 @@ def test_a_start_that_fails_after_the_network_leaves_no_link(ground: Ground, bri
         ground.launcher.launch(ground.spec(ground.process("/nothing"), network=requests))
     assert eventually(lambda: existing_links((name,)) == ())
     assert ground.leftovers() == []
+
+
+def test_a_network_made_ahead_is_the_containers(ground: Ground, bridge: int) -> None:
+    name, requests = network(instance_address(20), bridge)
+    ground.launcher.stock(requests)
+    assert existing_links((name,)) == (name,)
+    with pytest.raises(LauncherError, match=r"^make a network ahead: it is there$"):
+        ground.launcher.stock(requests)
+    with ground.running(network=requests) as (spec, _):
+        assert instance_address(20).address in ground.execute(spec.id, "ip", "addr")[1].decode()
+        assert ground.execute(spec.id, "ping", "-c", "1", "-W", "5", bridge_address.gateway)[0] == 0
+        assert ground.execute(spec.id, "ls", "/sys/class/net")[1].split().count(b"eth0") == 1
+    assert eventually(lambda: existing_links((name,)) == ())
+
+
+def test_a_network_made_ahead_goes_with_a_start_that_fails_and_with_the_launcher(
+    tmp_path: Path, busybox_layers: tuple[Path, ...], bridge: int
+) -> None:
+    (first, one), (second, two) = (network(instance_address(number), bridge) for number in (21, 22))
+    with make_ground(tmp_path / "ground", busybox_layers) as other:
+        for requests in (one, two, None, None):
+            other.launcher.stock(requests)
+        with pytest.raises(LauncherError, match="execute /nothing"):
+            other.launcher.launch(other.spec(other.process("/nothing"), network=one))
+        assert eventually(lambda: existing_links((first, second)) == (second,))
+        with other.running() as (_, pid), other.running() as (_, another):
+            assert len({link(f"/proc/{one}/ns/net") for one in (pid, another, other.launcher.pid)}) == 3
+    assert eventually(lambda: existing_links((second,)) == ())
+
+
+def test_a_network_that_cannot_be_made_ahead_is_refused(ground: Ground, bridge: int) -> None:
+    name, requests = network(instance_address(23), 1 << 30)
+    with pytest.raises(LauncherError, match=r"^configure the link: (no such device|invalid argument)$"):
+        ground.launcher.stock(requests)
+    assert existing_links((name,)) == ()
+    assert bridge
+    assert ground.run("true").status == 0
 
 
 @pytest.mark.parametrize(

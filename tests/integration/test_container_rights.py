@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -174,6 +175,21 @@ def test_the_launchers_bounds_hold_for_every_process(tmp_path: Path, ground: Gro
         launcher.spawn("bounded", Path("/"), replace(process, env=("PATH=/usr/bin:/bin",)), tmp_path / "log")
         assert launcher.wait("bounded", 10) == 0
     assert int((tmp_path / "log").read_text().split()[1], 16) == bounds & DEFAULT
+
+
+def test_the_limit_of_open_files_is_the_callers_own(tmp_path: Path, ground: Ground) -> None:
+    # The launcher raises its own: it holds a descriptor for each container.
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (500, before[1]))
+    try:
+        with make_ground(tmp_path / "ground", ground.layers) as other:
+            inside = other.shell("ulimit -Sn; ulimit -Hn").lines
+            limits = Path(f"/proc/{other.launcher.pid}/limits").read_text()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    (line,) = [line for line in limits.splitlines() if line.startswith("Max open files")]
+    assert line.split()[3:5] == [str(before[1])] * 2
+    assert inside == ["500", str(before[1])]
 
 
 def set_inheritable(bits: int) -> None:

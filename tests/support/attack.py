@@ -12,7 +12,7 @@ import threading
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from tests.support.bundle import runtime_path
 
@@ -33,7 +33,8 @@ def compile_program(name: str, into: Path) -> Path:
     source = PROGRAMS / f"{name}.c"
     first = source.read_text().splitlines()[0]
     flags = first.removeprefix("// flags:").split() if first.startswith("// flags:") else []
-    subprocess.run(("gcc", "-O1", *(() if "-shared" in flags else ("-static",)), "-Wall", *flags, "-o", into / name, source), check=True)
+    static = () if "-shared" in flags else ("-static",)
+    subprocess.run(("gcc", "-O1", "-Wall", *static, *flags, "-o", into / name, source), check=True)
     return into / name
 
 
@@ -93,7 +94,7 @@ class Swapper:
         self._thread = threading.Thread(target=self._swap)
         self.swaps = 0
 
-    def __enter__(self) -> Swapper:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -125,10 +126,11 @@ def run_detached(box: Bundle, *args: str) -> tuple[str, int]:
 
 
 def members(pid: int) -> set[int]:
-    """The processes in this one's pid namespace, as the host numbers them."""
+    """The living processes in this one's pid namespace, as the host numbers them."""
     found = set()
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if entry.name.isdigit() and (entry / "ns/pid").samefile(f"/proc/{pid}/ns/pid"):
+            alive = entry.name.isdigit() and (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+            if alive and (entry / "ns/pid").samefile(f"/proc/{pid}/ns/pid"):
                 found.add(int(entry.name))
     return found

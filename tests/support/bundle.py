@@ -6,7 +6,6 @@ run unchanged with either, which proves the tests.
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import shutil
@@ -19,12 +18,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.conftest import ROOT
+from tests.support import leftovers
 from tests.support.containers import BUSYBOX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 OURS = ROOT / "runtime/cli/tare-runtime"
+MARK = f"tare-test-{os.getpid()}-"
+"""How the name of everything begins that is made here and visible on the host."""
+
+_PATIENCE_S = 30.0
 _serial = count()
 _CAPABILITIES = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
 
@@ -105,11 +109,34 @@ class Bundle:
     state_root: Path
     config: Json = field(default_factory=default_config)
     ids: list[str] = field(default_factory=list)
+    others: frozenset[int] = frozenset()
+    under: tuple[str, ...] = ()
 
     @property
     def rootfs(self) -> Path:
         """The container's root on the host."""
         return self.directory / "rootfs"
+
+    @property
+    def process(self) -> Json:
+        """``process`` of the configuration."""
+        process: Json = self.config["process"]
+        return process
+
+    @property
+    def linux(self) -> Json:
+        """``linux`` of the configuration."""
+        linux: Json = self.config["linux"]
+        return linux
+
+    @property
+    def log(self) -> Path:
+        """Where `create` has the runtime write its log."""
+        return self.directory / "log.json"
+
+    @property
+    def _errors(self) -> Path:
+        return self.directory / "stderr"
 
     def write(self) -> None:
         """Put the configuration where the runtime reads it."""
@@ -117,48 +144,109 @@ class Bundle:
 
     def new_id(self) -> str:
         """An id that no other test has; what is left of it is removed with the bundle."""
-        self.ids.append(f"tare-test-{os.getpid()}-{next(_serial)}")
+        self.ids.append(f"{MARK}{next(_serial)}")
         return self.ids[-1]
 
-    def call(self, *argv: str, timeout_s: float = 60, **options: Any) -> subprocess.CompletedProcess[str]:
-        """The runtime's command line with this state root; stdin is empty unless given."""
+    def namespace(self, kind: str, path: str | None = None) -> None:
+        """Have a namespace of this kind in the configuration: a new one, or the one at ``path``."""
+        self.without_namespace(kind)
+        self.linux["namespaces"].append({"type": kind} | ({} if path is None else {"path": path}))
+
+    def without_namespace(self, kind: str) -> None:
+        """Leave the container in the runtime's."""
+        self.linux["namespaces"] = [entry for entry in self.linux["namespaces"] if entry["type"] != kind]
+
+    def mount(self, destination: str, *options: str, kind: str = "tmpfs", source: str = "tmpfs") -> None:
+        """One more mount, after the others."""
+        entry = {"destination": destination, "type": kind, "source": source, "options": list(options)}
+        self.config["mounts"].append(entry)
+
+    def command(self, *argv: str) -> list[str]:
+        """The runtime's command line with this state root, ``under`` another command where there is one."""
+        return [*self.under, runtime_path(), "--root", str(self.state_root), *argv]
+
+    def call(self, *argv: str, timeout_s: float = 30, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run the command line; stdin is empty unless given."""
         if "input" not in options:
             options.setdefault("stdin", subprocess.DEVNULL)
-        command = [runtime_path(), "--root", str(self.state_root), *argv]
-        return subprocess.run(command, check=False, timeout=timeout_s, text=True, capture_output=True, **options)
+        if options.keys().isdisjoint(("stdout", "stderr")):
+            options["capture_output"] = True
+        return subprocess.run(self.command(*argv), check=False, timeout=timeout_s, text=True, **options)
 
-    def run(self, *args: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    def ask(self, *argv: str, **options: Any) -> str:
+        """What the command line prints, which must succeed."""
+        done = self.call(*argv, **options)
+        assert done.returncode == 0, f"{' '.join(argv)}: {done.returncode} {done.stderr}"
+        return done.stdout or ""
+
+    def run(self, *args: str, options: tuple[str, ...] = (), **streams: Any) -> subprocess.CompletedProcess[str]:
         """Run a container of this configuration to its end, with ``args`` as its process."""
         if args:
-            self.config["process"]["args"] = list(args)
+            self.process["args"] = list(args)
         self.write()
-        return self.call("run", "--bundle", str(self.directory), self.new_id(), **options)
+        return self.call("run", "--bundle", str(self.directory), *options, self.new_id(), **streams)
 
     def shell(self, script: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """`run` of a shell script."""
         return self.run("sh", "-c", script, **options)
 
-    def create(self, *args: str, options: tuple[str, ...] = (), **streams: Any) -> str:
-        """A created container, not yet started; its stdout and stderr are the null device unless given."""
+    def says(self, script: str, **options: Any) -> str:
+        """What a shell script prints, which must succeed."""
+        done = self.shell(script, **options)
+        assert done.returncode == 0, f"{script}: {done.returncode} {done.stdout} {done.stderr}"
+        return done.stdout.strip()
+
+    def try_create(self, *args: str, options: tuple[str, ...] = (), **streams: Any) -> tuple[str, int]:
+        """Create a container, or not: its id, and the runtime's exit status. What it logs is in `log`."""
         if args:
-            self.config["process"]["args"] = list(args)
+            self.process["args"] = list(args)
         self.write()
         name = self.new_id()
-        # Not pipes of ours: the container keeps them open, and reading them would wait for its end.
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | streams
-        log = self.directory / "log.json"
-        command = [runtime_path(), "--root", str(self.state_root), "--log", str(log), "--log-format", "json"]
-        command += ["create", "--bundle", str(self.directory), *options, name]
-        done = subprocess.run(command, check=False, timeout=60, **streams)
-        assert done.returncode == 0, log.read_text()
+        self.log.unlink(missing_ok=True)
+        logged = ("--log", str(self.log), "--log-format", "json")
+        # No pipes of ours: the container keeps them open, and reading them would wait for its end.
+        with self._errors.open("w") as errors:
+            given: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": errors}
+            done = self.call(*logged, "create", "--bundle", str(self.directory), *options, name, **(given | streams))
+        return name, done.returncode
+
+    def create(self, *args: str, options: tuple[str, ...] = (), **streams: Any) -> str:
+        """A created container, not yet started; its stdout is the null device unless given."""
+        name, code = self.try_create(*args, options=options, **streams)
+        assert code == 0, self.logged()
         return name
+
+    def started(self, *args: str, options: tuple[str, ...] = (), **streams: Any) -> str:
+        """A container whose process runs: a long sleep unless it is given."""
+        name = self.create(*(args or ("sleep", "1000")), options=options, **streams)
+        self.ask("start", name)
+        return name
+
+    def execute(self, name: str, script: str, *options: str) -> str:
+        """What a shell script prints that is executed in a container."""
+        return self.ask("exec", *options, name, "sh", "-c", script).strip()
+
+    def logged(self) -> str:
+        """What the runtime wrote to the log of the last `create`."""
+        return self.log.read_text() if self.log.exists() else ""
+
+    def complaints(self) -> str:
+        """What the last `create` wrote to its log and to stderr."""
+        return self.logged() + self._errors.read_text()
 
     def state(self, name: str) -> Json:
         """What ``state`` prints."""
-        done = self.call("state", name)
-        assert done.returncode == 0, done.stderr
-        state: Json = json.loads(done.stdout)
+        state: Json = json.loads(self.ask("state", name))
         return state
+
+    def status(self, name: str) -> str:
+        """The status of a container; ``gone`` when there is none."""
+        done = self.call("state", name)
+        return str(json.loads(done.stdout)["status"]) if done.returncode == 0 else "gone"
+
+    def pid(self, name: str) -> int:
+        """The container's first process, as the host sees it."""
+        return int(self.state(name)["pid"])
 
     def wait_for(self, name: str, status: str, timeout_s: float = 20) -> Json:
         """The state once it has this status."""
@@ -166,21 +254,34 @@ class Bundle:
         return self.state(name)
 
     def remove(self) -> None:
-        """Delete every container that was made."""
-        for name in self.ids:
-            self.call("delete", "--force", name)
+        """Delete every container that was made, the last one first: it may be in the namespaces of an earlier one."""
+        for name in reversed(self.ids):
+            command = self.command("delete", "--force", name)
+            quiet: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+            with subprocess.Popen(command, **quiet) as deleting:
+                # A dead process that nobody has waited for keeps the first of its pid namespace from ending.
+                deadline = time.monotonic() + _PATIENCE_S
+                while deleting.poll() is None and time.monotonic() < deadline:
+                    leftovers.reap(self.others | {deleting.pid})
+                    time.sleep(0.005)
+                deleting.kill()
 
 
 @contextmanager
 def bundle(directory: Path) -> Iterator[Bundle]:
-    """A bundle that can be run; its containers are gone afterwards."""
-    made = Bundle(directory / "bundle", directory / "state", copy.deepcopy(default_config()))
-    made_rootfs = directory / "bundle/rootfs"
-    make_rootfs(made_rootfs)
-    try:
-        yield made
-    finally:
-        made.remove()
+    """A bundle that can be run; its containers are gone afterwards, and it is an error if the runtime left any."""
+    made = Bundle(directory / "bundle", directory / "state")
+    make_rootfs(made.rootfs)
+    with leftovers.adopted_orphans() as before:
+        made.others = before
+        try:
+            yield made
+        finally:
+            try:
+                made.remove()
+            finally:
+                left = leftovers.take_away(MARK, directory, before)
+        assert left == [], f"left behind: {left}"
 
 
 def wait_until(ask: Callable[[], Any], timeout_s: float = 20) -> Any:

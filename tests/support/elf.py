@@ -36,6 +36,15 @@ def syscall_program(number: int, *arguments: int, result: bool = False) -> bytes
     return _header(len(code)) + code
 
 
+def interrupt_program(number: int, *arguments: int) -> bytes:
+    """The same with the system call of 32-bit programs, int 0x80: of another architecture, as seccomp(2) has it."""
+    registers = (b"\xbb", b"\xb9", b"\xba", b"\xbe", b"\xbf")  # ebx ecx edx esi edi
+    code = b"".join(register + struct.pack("<I", word) for register, word in zip(registers, arguments, strict=False))
+    code += b"\xb8" + struct.pack("<I", number) + b"\xcd\x80"  # mov eax, number; int 0x80
+    code += b"\x48\x63\xc0" + _ERRNO + _EXIT  # movsxd rax, eax
+    return _header(len(code)) + code
+
+
 def _header(code_bytes: int) -> bytes:
     size = _HEADERS + code_bytes
     entry = _BASE + _HEADERS

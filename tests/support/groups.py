@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runtime.cgroups.cgroup import remove_directory
 from runtime.cgroups.group import ContainerCgroup
 from runtime.cgroups.hierarchy import UNIFIED, CgroupError
 from runtime.spec.resources import Resources, parse_resources
@@ -31,10 +33,15 @@ def new_path() -> str:
 
 @contextmanager
 def made_group(path: str | None = None, **parts: Any) -> Iterator[ContainerCgroup]:
-    """A group with these limits; all of it ends with the body."""
+    """A group with these limits; all of it ends with the body, and so do the parents that it needed."""
     group = ContainerCgroup.resolve(path or new_path(), "test")
-    group.create(resources(**parts))
-    with removed_afterwards(group):
+    above = [parent for directory in group.directories for parent in Path(directory).parents]
+    missing = [parent for parent in above if not parent.exists()]
+    with ExitStack() as stack:
+        for parent in reversed(missing):
+            stack.callback(remove_directory, str(parent))
+        group.create(resources(**parts))
+        stack.enter_context(removed_afterwards(group))
         yield group
 
 
@@ -77,7 +84,7 @@ def _enter(group: ContainerCgroup) -> None:
         for fd in entrance.tasks:
             os.write(fd, b"0")
     if UNIFIED in group.paths:  # where a container is born, but a child of Python's own cannot be
-        with open(f"{group.paths[UNIFIED]}/cgroup.procs", "w", encoding="ascii") as file:  # noqa: PTH123
+        with open(f"{group.paths[UNIFIED]}/cgroup.procs", "w", encoding="ascii") as file:
             file.write("0")
 
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-TESTS = "/tare/tests/integration/test_cgroup_group.py"
+TESTS = "/tare/tests/integration"
 
 
 class Findings:

@@ -1,4 +1,5 @@
 """A container runtime that makes every classic mistake: the witness of the tests in ``tests/integration/security``.
+# ruff: noqa: PTH - it is a runtime, and those do without pathlib
 
 It is a program, not a module: `tests.support.attack.naive_runtime` makes it the runtime under test. What an attack
 reaches through this one and not through ours is what ours prevents. Its mistakes, each of them once a real runtime's:
@@ -18,7 +19,10 @@ import ctypes
 import json
 import os
 import pty
+import select
+import signal
 import sys
+import time
 from typing import Any
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -54,6 +58,7 @@ def mount_all(config: dict[str, Any], rootfs: str) -> None:
         flags = sum({_FLAGS[option] for option in options if option in _FLAGS})
         data = ",".join(option for option in options if option not in _FLAGS)
         target = joined(rootfs, entry["destination"], checked=checked)
+        time.sleep(0.001 * checked)  # what a busy host does
         os.makedirs(target, exist_ok=True)
         mount(entry.get("source", "none"), target, entry.get("type"), flags, "" if flags & _BIND else data)
 
@@ -152,11 +157,18 @@ def main(argv: list[str]) -> int:
     if verb == "exec":
         with open(f"{root}/{rest[0]}.pid", encoding="utf-8") as file:
             return enter(file.read(), rest[1:])
+    return delete(f"{root}/{rest[-1]}.pid")
+
+
+def delete(pid_file: str) -> int:
+    """Kill the container's first process, and wait for its end."""
     try:
-        with open(f"{root}/{rest[-1]}.pid", encoding="utf-8") as file:
-            os.kill(int(file.read()), 9)
+        with open(pid_file, encoding="utf-8") as file:
+            pidfd = os.pidfd_open(int(file.read()))
     except (FileNotFoundError, ProcessLookupError):
         return 1
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    select.select([pidfd], [], [])
     return 0
 
 

@@ -84,6 +84,8 @@ def expected(profile: Seccomp, token: int, number: int, arguments: Sequence[int]
         return seccomp.RET_KILL_PROCESS
     ours = numbers_by_name(token)
     named = {ours[name] for rule in profile.rules for name in rule.names if name in ours}
+    if token == X86:
+        named |= {way[0] for rule in profile.rules for each in rule.names if (way := way_round(each))}
     name = names_by_number(token).get(number)
     loud = [rule for rule in profile.rules if rule.action != profile.default_action]
     for rule in loud:

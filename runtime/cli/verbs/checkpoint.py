@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from runtime.cli.options import Option, Syntax
 from runtime.cli.verbs.sharing import write_pid_file
 from runtime.container.checkpoint import CheckpointOptions, checkpoint, restore
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.cli.oci import Command
     from runtime.cli.options import Given

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import TYPE_CHECKING, Any
 
+from runtime import jsontext
 from runtime.cli.options import Option, Syntax
 from runtime.container.errors import ContainerError, WrongStatus
 from runtime.container.state import Status
 from runtime.container.update import update
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from runtime.cli.oci import Command
     from runtime.cli.options import Given
     from runtime.container.store import Container
@@ -81,10 +83,10 @@ def _resources(given: Given) -> dict[str, Any]:
 def _read(path: str) -> dict[str, Any]:
     try:
         if path == "-":
-            document = json.load(sys.stdin)
+            document = jsontext.loads(sys.stdin.read())
         else:
             with open(path, encoding="utf-8") as file:
-                document = json.load(file)
+                document = jsontext.loads(file.read())
     except ValueError as error:
         raise ContainerError(f"--resources {path}: {error}") from error
     return document  # type: ignore[no-any-return]

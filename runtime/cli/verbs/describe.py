@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-from typing import TYPE_CHECKING
 
+from runtime import jsontext
 from runtime.cli.options import Option, Syntax
 from runtime.container.errors import ContainerError
 from runtime.spec.defaults import default_config, rootless
 from runtime.spec.features import features
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.cli.oci import Command
     from runtime.cli.options import Given
@@ -28,7 +28,7 @@ SYNTAX = {
 def perform(_: Command, verb: str, given: Given) -> int:
     """Write a config.json to begin with; or print what this runtime knows, as features.md wants it."""
     if verb == "features":
-        print(json.dumps(features(), indent=2))  # noqa: T201
+        print(jsontext.dumps(features(), indent=2))  # noqa: T201
         return 0
     config = default_config()
     if given.rootless:
@@ -36,7 +36,7 @@ def perform(_: Command, verb: str, given: Given) -> int:
     path = os.path.join(given.bundle, "config.json")
     try:
         with open(path, "x", encoding="utf-8") as file:
-            json.dump(config, file, indent="\t")
+            file.write(jsontext.dumps(config, indent="\t"))
     except FileExistsError:
         raise ContainerError(f"write {path}: it is there already, and is left as it is") from None
     return 0

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import time
-from typing import TYPE_CHECKING, Any
 
+from runtime import jsontext
 from runtime.cli.options import Option, Syntax
 from runtime.container.errors import ContainerError, WrongStatus
 from runtime.container.state import Status
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from runtime.cli.oci import Command
     from runtime.cli.options import Given
     from runtime.container.state import State
@@ -49,7 +51,7 @@ def perform(command: Command, verb: str, given: Given) -> int:
 
 def _print(kind: str, container_id: str, data: dict[str, Any] | None) -> None:
     event = {"type": kind, "id": container_id} | ({} if data is None else {"data": data})
-    print(json.dumps(event), flush=True)  # noqa: T201
+    print(jsontext.dumps(event), flush=True)  # noqa: T201
 
 
 def _follow(state: State, interval_s: float) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
-from typing import TYPE_CHECKING, Any
 
+from runtime import jsontext
 from runtime.cli.options import Option, Syntax
 from runtime.container.errors import ContainerError, NotFound
 from runtime.container.state import Status, oci_state
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from runtime.cli.oci import Command
     from runtime.cli.options import Given
     from runtime.container.store import Container
@@ -46,7 +48,7 @@ def _seen(container: Container) -> dict[str, Any]:
 
 
 def _print_json(value: object, indent: int | None = None) -> None:
-    print(json.dumps(value, indent=indent))  # noqa: T201
+    print(jsontext.dumps(value, indent=indent))  # noqa: T201
 
 
 def _list(command: Command, given: Given) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runtime.cli.options import Option, Syntax
-from runtime.cli.verbs.sharing import STREAMS, connect_console, preserved_fds, write_pid_file
+from runtime.cli.verbs.sharing import STREAMS, connect_console, preserved_fds, warn_of_capabilities, write_pid_file
 from runtime.container.create import CreateOptions, create, read_bundle
-from runtime.container.delete import delete
-from runtime.container.kill import kill, parse_signal
+from runtime.container.delete import delete, delete_container
+from runtime.container.errors import ContainerError
+from runtime.container.kill import kill
 from runtime.container.start import start
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.cli.oci import Command
     from runtime.cli.options import Given
@@ -48,6 +48,8 @@ def perform(command: Command, verb: str, given: Given) -> int:
     if verb == "start":
         start(command.store.find(name))
     elif verb == "kill":
+        from runtime.container.signal_names import parse_signal
+
         number = parse_signal((given.arguments[1:] or ["SIGTERM"])[0])
         kill(command.store.find(name), number, everybody=given.all)
     else:
@@ -59,6 +61,12 @@ def perform(command: Command, verb: str, given: Given) -> int:
 def _create(command: Command, given: Given) -> int:
     with connect_console(given.console_socket) as console:
         wanted = CreateOptions(console, preserved_fds(given), given.no_pivot, given.no_new_keyring)
-        _, state = create(command.store, given.arguments[0], read_bundle(given.bundle), wanted)
-        write_pid_file(given.pid_file, state.pid)
+        bundle = read_bundle(given.bundle)
+        warn_of_capabilities(command, bundle.config.process)
+        container, state = create(command.store, given.arguments[0], bundle, wanted)
+        try:
+            write_pid_file(given.pid_file, state.pid)
+        except ContainerError:
+            delete_container(container, force=True)
+            raise
     return 0

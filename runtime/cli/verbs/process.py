@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-from typing import TYPE_CHECKING, Any
-
+from runtime import jsontext
 from runtime.cli.options import Option, Syntax
-from runtime.cli.verbs.sharing import STREAMS, connect_console, preserved_fds, write_pid_file
+from runtime.cli.verbs.sharing import STREAMS, connect_console, preserved_fds, warn_of_capabilities, write_pid_file
 from runtime.container.errors import ContainerError
 from runtime.container.execute import ExecOptions, execute
 from runtime.linux import capabilities as caps
 from runtime.spec.execution import Capabilities, OciProcess, User, parse_process
 from runtime.spec.reader import SpecError
+from runtime.unwinding import ExitStack
 from runtime.values import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from runtime.cli.oci import Command
     from runtime.cli.options import Given
 
@@ -47,7 +48,8 @@ def perform(command: Command, _: str, given: Given) -> int:
 
     container = command.store.find(given.arguments[0])
     process = _process(container.config().process, given)
-    with contextlib.ExitStack() as held:
+    warn_of_capabilities(command, process)
+    with ExitStack() as held:
         if process.terminal and given.console_socket is None and not given.detach:
             from runtime.cli.terminal import Relay
 
@@ -98,7 +100,7 @@ def _mask(names: list[str]) -> int:
 def _read(path: str) -> OciProcess:
     try:
         with open(path, encoding="utf-8") as file:
-            document: Any = json.load(file)
+            document: Any = jsontext.loads(file.read())
     except ValueError as error:
         if isinstance(error, SpecError):
             raise

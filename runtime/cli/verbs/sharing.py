@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from typing import TYPE_CHECKING
 
 from runtime.cli.options import Option
 from runtime.container.errors import ContainerError
+from runtime.linux.capabilities import bounding_set
+from runtime.process.attributes import withheld
+from runtime.unwinding import contextmanager
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from runtime.cli.oci import Command
     from runtime.cli.options import Given
+    from runtime.spec.execution import OciProcess
 
 
 STREAMS = (
@@ -34,6 +38,13 @@ def preserved_fds(given: Given) -> int:
     return count
 
 
+def warn_of_capabilities(command: Command, process: OciProcess | None) -> None:
+    """Of those that were asked for in vain, which is no error ("Linux Process" in config.md)."""
+    if process is not None and process.capabilities is not None:
+        for name in withheld(process.capabilities, bounding_set()):
+            command.log.complaint(f"process.capabilities: {name[:80]!r} cannot be granted here")
+
+
 def write_pid_file(path: str | None, pid: int) -> None:
     """The number and nothing else, at once: engines wait for the file and then read it."""
     if path is None:
@@ -47,7 +58,7 @@ def write_pid_file(path: str | None, pid: int) -> None:
         raise ContainerError(f"write pid file {path}: {os.strerror(error.errno or 0).lower()}") from error
 
 
-@contextlib.contextmanager
+@contextmanager
 def connect_console(path: str | None) -> Iterator[int | None]:
     """A connected socket, inheritable; None without a path."""
     if path is None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.root
 
 TIOCGPTN = 0x80045430
-ROUNDS = 25
+ROUNDS = 10
 
 
 @contextmanager
@@ -102,7 +102,8 @@ def own_dev(box: Bundle, dev: Path) -> None:
     box.config["mounts"] = [mounts[0], volume, *mounts[1:]]
 
 
-LINKS = {"host": None, "proc": "/proc/sys/kernel/domainname", "climbing": None, "root": "/etc/passwd", "loop": "console"}
+LINKS = {"host": None, "proc": "/proc/sys/kernel/domainname", "climbing": None, "root": "/etc/passwd",
+         "loop": "console"}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", sorted(LINKS))

@@ -42,10 +42,11 @@ def inherited(outside: Path) -> Iterator[tuple[int, ...]]:
         stack.callback(ours.close)
         stack.callback(theirs.close)
         # Above all numbers that a runtime needs itself, where close_range(2) of a few would miss them.
-        high = [os.dup2(fd, number) for number, fd in zip(range(60, 63), (directory, memory, ours.fileno()), strict=True)]
+        low = (directory, memory, ours.fileno())
+        high = [os.dup2(fd, 60 + at) for at, fd in enumerate(low)]
         for fd in high:
             stack.callback(os.close, fd)
-        yield (directory, memory, ours.fileno(), *high)
+        yield (*low, *high)
 
 
 def numbers_of(output: str) -> list[int]:
@@ -87,14 +88,15 @@ def test_exactly_so_many_descriptors_are_preserved_as_were_asked_for(
     box.config["process"]["args"] = ["sleep", "1000"] if verb == "exec" else [program]
     name = run_detached(box)[0] if verb == "exec" else box.new_id()
     option = f"--preserve-fds={count}"
-    command = ["exec", option, name, program] if verb == "exec" else ["run", option, "--bundle", str(box.directory), name]
+    created = ["run", option, "--bundle", str(box.directory), name]
+    command = ["exec", option, name, program] if verb == "exec" else created
     box.write()
     try:
         # A caller's contract: 3, 4, …; five are open, so many more than asked for.
         done = subprocess.run(
             [runtime_path(), "--root", str(box.state_root), *command],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=30,
-            preexec_fn=lambda: [os.dup2(fd, 3 + at) for at, fd in enumerate(opened)],  # noqa: PLW1509 - no threads here
+            preexec_fn=lambda: [os.dup2(fd, 3 + at) for at, fd in enumerate(opened)],
             close_fds=False,
         )  # fmt: skip
     finally:
@@ -143,8 +145,11 @@ def test_the_process_that_waits_for_start_holds_nothing_of_the_host(
 def escapes(box: Bundle, inherited: tuple[int, ...], *, by_exec: bool = False) -> list[int]:
     """The numbers whose directory, as a working directory, shows the host's secret."""
     reached = []
+    assert box.run("true", pass_fds=inherited).returncode == 0
     (box.rootfs / "fd").symlink_to("/proc/self/fd")
     name = run_detached(box, "sleep", "1000")[0] if by_exec else ""
+    if by_exec:
+        assert box.call("exec", "--cwd", "/", name, "true", pass_fds=inherited).returncode == 0
     script = 'cat secret 2>/dev/null; [ "$(cat ../../../../../../../../etc/hostname 2>/dev/null)" ] && echo kept'
     for number in NUMBERS:
         cwd = f"/proc/self/fd/{number}" if number % 2 else f"/fd/{number}"
@@ -176,3 +181,40 @@ def test_a_working_directory_that_is_no_longer_in_the_root_is_refused(box: Bundl
     box.config["process"]["cwd"] = "/proc/self/cwd"
     done = box.shell("pwd; ls -d /proc/1/cwd/etc/passwd")
     assert done.returncode != 0 or done.stdout.startswith("/\n")
+
+
+@pytest.fixture
+def process_of_the_host(outside: Path) -> Iterator[int]:
+    """A process that stands in a directory of the host's."""
+    with subprocess.Popen(("sleep", "100"), cwd=outside) as process:
+        yield process.pid
+        process.kill()
+
+
+def stand_beside(box: Bundle, pid: int, *, by_exec: bool) -> str:
+    """What a container that sees the host's processes finds in the working directory of one."""
+    kinds = [entry for entry in box.config["linux"]["namespaces"] if entry["type"] != "pid"]
+    box.config["linux"]["namespaces"] = kinds
+    cwd = f"/proc/{pid}/cwd"
+    assert box.run("true").returncode == 0
+    if not by_exec:
+        box.config["process"]["cwd"] = cwd
+        return box.shell("cat secret").stdout
+    name, _ = run_detached(box, "sleep", "1000")
+    assert box.call("exec", "--cwd", "/", name, "true").returncode == 0
+    return box.call("exec", "--cwd", cwd, name, "cat", "secret").stdout
+
+
+def test_a_process_of_the_host_leads_out_of_the_naive_runtime_s_root(
+    box: Bundle, tmp_path: Path, process_of_the_host: int
+) -> None:
+    with naive_runtime(tmp_path):
+        assert stand_beside(box, process_of_the_host, by_exec=False) == "kept\n"
+
+
+@pytest.mark.parametrize("by_exec", [False, True], ids=["run", "exec"])
+def test_no_process_of_the_host_leads_out_of_the_root(
+    box: Bundle, process_of_the_host: int, by_exec: bool
+) -> None:
+    """With the host's pid namespace, ``/proc/PID/cwd`` is as good as a descriptor that was left open."""
+    assert stand_beside(box, process_of_the_host, by_exec=by_exec) == ""

@@ -31,7 +31,10 @@ def read(box: Bundle, name: str) -> str:
     return box.shell(READ.format(name=name, kind=kind, major=major, minor=minor)).stdout.strip()
 
 
-@pytest.mark.parametrize("name", [pytest.param("disk", marks=pytest.mark.needs("a root disk that root may open")), "kmsg"])
+DISK = pytest.param("disk", marks=pytest.mark.needs("a root disk that root may open"))
+
+
+@pytest.mark.parametrize("name", [DISK, "kmsg"])
 def test_the_naive_runtime_s_container_reads_a_device_of_the_host(box: Bundle, tmp_path: Path, name: str) -> None:
     with naive_runtime(tmp_path):
         assert int(read(box, name)) > 0

@@ -78,8 +78,9 @@ def marks(box: Bundle) -> list[str]:
     return sorted(path.name for path in box.rootfs.glob("mark-*"))
 
 
-ENVIRONMENT = ["PATH=/bin", "PYTHONPATH=/", "PYTHONHOME=/usr", "PYTHONSTARTUP=/json/__init__.py", "LD_PRELOAD=/lib/libc.so.6",
-               "LD_LIBRARY_PATH=/lib", "LOCPATH=/usr/lib/locale", "GCONV_PATH=/lib"]  # fmt: skip
+ENVIRONMENT = ["PATH=/bin", "PYTHONPATH=/", "PYTHONHOME=/usr", "PYTHONSTARTUP=/json/__init__.py",
+               "LD_PRELOAD=/lib/libc.so.6", "LD_LIBRARY_PATH=/lib", "LOCPATH=/usr/lib/locale",
+               "GCONV_PATH=/lib"]  # fmt: skip
 
 
 def test_the_naive_runtime_runs_the_image_s_module(
@@ -120,13 +121,16 @@ def test_nothing_of_the_image_is_loaded_by_run_or_exec(
 
 
 # What takes a path, and so may be led to the image (syscalls(2)).
-_TAKES_A_PATH = re.compile(r"^(open|openat|openat2|execve|execveat|stat|lstat|newfstatat|statx|access|faccessat2?|readlink|"
-                           r"readlinkat|open_tree|chdir|mmap|getdents64)\(")  # fmt: skip
+_TAKES_A_PATH = re.compile(
+    r"^(open|openat|openat2|execve|execveat|stat|lstat|newfstatat|statx|access|faccessat2?|readlink|readlinkat|open_tree|"
+    r"chdir|mmap|getdents64)\("
+)
+EXECUTED = re.compile(r'^execve\("/bin/true".* = 0$')
 _CHANGES_ROOT = re.compile(r"^(pivot_root|chroot|setns\(.*CLONE_NEWNS)")
 
 
 def trace(box: Bundle, directory: Path, *argv: str) -> list[list[str]]:
-    """Of every process that changed its root: the calls that take a path from then to its end."""
+    """Of every process that changed its root, or was born in the container: the calls that take a path from then on."""
     directory.mkdir()
     command = ["strace", "-ff", "-s", "200", "-o", f"{directory}/trace", runtime_path(), "--root", str(box.state_root)]
     done = subprocess.run([*command, *argv], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
@@ -135,16 +139,31 @@ def trace(box: Bundle, directory: Path, *argv: str) -> list[list[str]]:
     for file in sorted(directory.iterdir()):
         lines = file.read_text(errors="replace").splitlines()
         changes = [number for number, line in enumerate(lines) if _CHANGES_ROOT.match(line)]
+        if not changes and any(EXECUTED.match(line) for line in lines):
+            changes = [-1]
         if changes:
             found.append([line for line in lines[changes[-1] + 1 :] if _TAKES_A_PATH.match(line)])
     return found
 
 
-def until_program(calls: list[str], program: str) -> list[str]:
-    """The calls up to the one that executes the container's program, which is left out."""
-    last = next(at for at, call in enumerate(calls) if call.startswith(f'execve("{program}"') and call.endswith("= 0"))
-    return calls[:last]
+def until_program(traces: list[list[str]], times: int = 1) -> list[str]:
+    """All these calls up to the one that executes the container's program, which is left out."""
+    ends = [next((at for at, call in enumerate(calls) if EXECUTED.match(call)), None) for calls in traces]
+    assert sum(end is not None for end in ends) == times, "the program was not seen to be executed"
+    return [call for calls, end in zip(traces, ends, strict=True) for call in calls[:end]]
 
+
+def interpreters_inside(directory: Path) -> list[str]:
+    """Traces of processes that changed their root, or joined a container's, before they executed the sealed program."""
+    found = []
+    for file in directory.iterdir():
+        lines = [line for line in file.read_text(errors="replace").splitlines() if _BECOMES.match(line)]
+        if lines and not lines[0].startswith("execveat("):
+            found.append(lines[0])
+    return found
+
+
+_BECOMES = re.compile(r"^(pivot_root|chroot|setns\(.*CLONE_NEW(NS|PID)|execveat)")
 
 ALLOWED = (
     re.compile(r'^chdir\("(/|/tmp)"\)'),
@@ -166,8 +185,9 @@ def test_the_naive_runtime_opens_files_of_the_image_s(
     box.config["process"]["args"] = ["true"]
     box.write()
     with naive_runtime(tmp_path):
-        (calls,) = trace(box, tmp_path / "trace", "run", "--bundle", str(box.directory), box.new_id())
-    assert any("stringprep.py" in call for call in foreign(until_program(calls, "/bin/true")))
+        traces = trace(box, tmp_path / "trace", "run", "--bundle", str(box.directory), box.new_id())
+    assert any("stringprep.py" in call for call in foreign(until_program(traces)))
+    assert interpreters_inside(tmp_path / "trace")
 
 
 def test_nothing_is_opened_or_executed_between_the_change_of_root_and_the_program(
@@ -180,8 +200,9 @@ def test_nothing_is_opened_or_executed_between_the_change_of_root_and_the_progra
     (box.rootfs / "bin/true").unlink()
     shutil.copy(box.rootfs / "bin/busybox", box.rootfs / "bin/true")
     box.write()
-    (calls,) = trace(box, tmp_path / "trace", "run", "--bundle", str(box.directory), box.new_id())
-    assert foreign(until_program(calls, "/bin/true")) == []
+    traces = trace(box, tmp_path / "trace", "run", "--bundle", str(box.directory), box.new_id())
+    assert foreign(until_program(traces)) == []
+    assert interpreters_inside(tmp_path / "trace") == []
 
 
 def test_nothing_is_opened_or_executed_between_entering_a_container_and_the_program(
@@ -191,5 +212,22 @@ def test_nothing_is_opened_or_executed_between_entering_a_container_and_the_prog
         pytest.skip("a promise of this project's runtime only")
     fill(box, programs)
     name, _ = run_detached(box, "sleep", "1000")
-    for calls in trace(box, tmp_path / "trace", "exec", "--cwd", "/tmp", name, "/bin/true"):
-        assert foreign(until_program(calls, "/bin/true")) == []
+    traces = trace(box, tmp_path / "trace", "exec", "--cwd", "/tmp", name, "/bin/true")
+    assert foreign(until_program(traces)) == []
+    assert interpreters_inside(tmp_path / "trace") == []
+
+
+@pytest.mark.parametrize("moment", ["createContainer", "startContainer"])
+def test_nothing_is_opened_or_executed_between_entering_a_container_and_a_hook(
+    box: Bundle, tmp_path: Path, programs: Callable[[str], Path], moment: str
+) -> None:
+    if not is_ours():
+        pytest.skip("a promise of this project's runtime only")
+    fill(box, programs)
+    box.config["hooks"] = {moment: [{"path": "/bin/true"}]}
+    box.config["process"]["args"] = ["/bin/true"]
+    box.write()
+    traces = trace(box, tmp_path / "trace", "run", "--bundle", str(box.directory), box.new_id())
+    assert foreign(until_program(traces, times=2)) == []
+    assert interpreters_inside(tmp_path / "trace") == []
+    assert marks(box) == []

@@ -1,8 +1,9 @@
 """A hostile ``passwd`` on ``exec --user``, and numbers that are no ids.
 
 A runtime that looks names up in the image's files lets the image decide who a process is, reads a file that may be
-a FIFO, endless, or a link to the host's, and may take for root whom it cannot parse: a uid of 4294967295 means *leave it
-as it is* to setresuid(2), and 4294967296 is 0 after truncation. The OCI command line takes numbers, engines look names up.
+a FIFO, endless, or a link to the host's, and may take for root whom it cannot parse: a uid of 4294967295 means *leave
+it as it is* to setresuid(2), and 4294967296 is 0 after truncation. The OCI command line takes numbers; engines look
+names up.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ def hostile_passwd(box: Bundle, outside: Path, kind: str) -> None:
     for file in (passwd, group):
         file.unlink()
     if kind == "names":
-        passwd.write_text("nobody:x:0:0::/:/bin/sh\nevil:x:0:0::/:/bin/sh\n1000:x:0:0::/:/bin/sh\nbig:x:4294967296:0::/:\n"
-                          + f"long:{'x' * 1_000_000}:0:0::/:/bin/sh\n" + "four\n" + ":\n\0:x:0:0::/:\n")  # fmt: skip
+        passwd.write_text("nobody:x:0:0::/:/bin/sh\nevil:x:0:0::/:/bin/sh\n1000:x:0:0::/:/bin/sh\n"
+                          "big:x:4294967296:0::/:\n"
+                           f"long:{'x' * 1_000_000}:0:0::/:/bin/sh\n" + "four\n" + ":\n\0:x:0:0::/:\n")  # fmt: skip
         group.write_text("1000:x:0:nobody\n")
     elif kind == "link":
         passwd.symlink_to(outside / "secret")
@@ -94,8 +96,8 @@ def test_only_numbers_in_range_are_users(box: Bundle, install: Callable[[str], s
 @pytest.mark.parametrize("kind", ["uid", "gid", "additionalGids"])
 @pytest.mark.parametrize("number", [-1, 4294967295, 4294967296, 1 << 64, "0", 0.5, True, None])
 def test_only_numbers_in_range_are_ids_of_a_configuration(box: Bundle, kind: str, number: object) -> None:
-    user = box.config["process"]["user"] = {"uid": 1000, "gid": 1000}
-    user |= {kind: [number] if kind == "additionalGids" else number}
+    wanted = [number] if kind == "additionalGids" else number
+    box.config["process"]["user"] = {"uid": 1000, "gid": 1000} | {kind: wanted}
     done = box.shell("id -u; id -G")
     if number is None and done.returncode == 0:
         return  # as if it were not there

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.root
 PROBE = "tare-probe"
 # How a destination leads out: what /link is in the image, and the destination's path.
 WAYS = ("absolute", "climbing", "chain", "dangling", "in-the-middle", "dots")
-ROUNDS = 40
+ROUNDS = 25
 
 
 def lead(box: Bundle, outside: Path, way: str) -> str:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runtime.cgroups.hierarchy import host_hierarchy
-from tests.support.attack import naive_runtime
-from tests.support.bundle import wait_until
+from tests.support.attack import naive_runtime, runtime
+from tests.support.bundle import runtime_path, wait_until
 from tests.support.containers import make_ground
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from tests.support.bundle import Bundle
 
-pytestmark = [pytest.mark.root, pytest.mark.needs("version 1 control groups")]
+pytestmark = [pytest.mark.root, pytest.mark.needs("version 1 of control groups")]
 
-# Every release_agent in sight is opened; the one of the test's own hierarchy is also written. The others are the host's.
+# Every release_agent in sight is opened, and that of the test's own hierarchy written; the others are the host's.
 OPEN_ALL = """
 find /sys/fs/cgroup -name release_agent | while read -r file; do
     case "$file" in
@@ -45,26 +45,51 @@ echo end
 """
 
 
-@contextmanager
-def unused_hierarchy(directory: Path) -> Iterator[str]:
-    """A version 1 hierarchy without a controller, which only the test knows; its name."""
-    name = f"tare-test-{os.getpid()}"
-    mountpoint = directory / name
-    mountpoint.mkdir()
-    subprocess.run(("mount", "-t", "cgroup", "-o", f"none,name={name}", "none", mountpoint), check=True)
-    try:
-        assert (mountpoint / "release_agent").exists()
-        yield name
-    finally:
-        for group in sorted((path for path in mountpoint.rglob("*") if path.is_dir()), reverse=True):
-            group.rmdir()
-        subprocess.run(("umount", mountpoint), check=True)
-
-
 @pytest.fixture
 def hierarchy(tmp_path: Path) -> Iterator[str]:
-    with unused_hierarchy(tmp_path) as name:
-        yield name
+    """A version 1 hierarchy without a controller, mounted where only `beside` sees it; its name.
+
+    In the host's mount namespace whoever makes a control group would make one there too.
+    """
+    name = f"tare-test-{os.getpid()}"
+    mountpoint = tmp_path / name
+    mountpoint.mkdir()
+    mounted = f"mount -t cgroup -o none,name={name} none {mountpoint}"
+    script = f"{mounted} && ls {mountpoint} && echo ready && exec sleep 1000"
+    command = ("unshare", "--mount", "--propagation", "private", "sh", "-c", script)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout is not None
+            names = list(iter(holder.stdout.readline, "ready\n"))
+            assert "release_agent\n" in names
+            with beside(tmp_path, holder.pid):
+                yield name
+        finally:
+            # A hierarchy is there as long as it has groups.
+            empty = ("find", str(mountpoint), "-mindepth", "1", "-depth", "-type", "d", "-exec", "rmdir", "{}", ";")
+            subprocess.run(("nsenter", "--target", str(holder.pid), "--mount", *empty), check=True)
+            holder.kill()
+            holder.wait()
+            wait_until(lambda: has_gone(name, mountpoint))
+
+
+def has_gone(name: str, mountpoint: Path) -> bool:
+    """Whether the hierarchy is no more: it goes at an unmount that finds no group, and groups end after the fact."""
+    if f"name={name}:" not in Path("/proc/self/cgroup").read_text():
+        return True
+    script = f"mount -t cgroup -o none,name={name} none {mountpoint} && umount {mountpoint}"
+    subprocess.run(("unshare", "--mount", "--propagation", "private", "sh", "-c", script), check=True)
+    return False
+
+
+@contextmanager
+def beside(directory: Path, pid: int) -> Iterator[None]:
+    """Run the runtime under test in a process's mount namespace."""
+    command = directory / "beside"
+    command.write_text(f'#!/bin/sh\nexec nsenter --target {pid} --mount {runtime_path()} "$@"\n')
+    command.chmod(0o755)
+    with runtime(command):
+        yield
 
 
 @pytest.fixture

@@ -54,6 +54,8 @@ def children() -> Iterator[list[subprocess.Popen[bytes]]]:
         (("tare:20300101-000000-abcd",), False),
         (("qemu-system-x86_64", "-name", "guest=somebody"), False),
         (("qemu-system-x86_64", "file=RUN/20300101/disk"), True),
+        (("dockerd", "--exec-root", "RUN/20300101/docker/exec"), True),
+        (("dockerd", "--exec-root", "/run/docker"), False),
         (("vim", "RUN/notes"), False),
     ],
 )

@@ -9,16 +9,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
+import zstandard
 from hypothesis import settings
 
 from runtime.image.archive import DEFAULT_LIMITS, LayerLimits
+from runtime.image.compression import Compression
 from runtime.image.descriptor import Descriptor
 from runtime.image.digest import Digest, VerifyingReader
 from runtime.image.layer import Layer, extract_layer
-from runtime.image.manifest import LAYER, LAYER_GZIP
+from runtime.image.manifest import LAYER, LAYER_GZIP, LAYER_ZSTD
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 
@@ -60,6 +62,13 @@ def make_tar(*members: Member) -> bytes:
     return archive.getvalue()
 
 
+_FORMS: dict[Compression | None, tuple[str, Callable[[bytes], bytes]]] = {
+    None: (LAYER, bytes),
+    Compression.GZIP: (LAYER_GZIP, gzip.compress),
+    Compression.ZSTD: (LAYER_ZSTD, zstandard.compress),
+}
+
+
 class Ground:
     """A directory for a layer, and beside it one that no layer may touch."""
 
@@ -76,13 +85,14 @@ class Ground:
         self,
         archive: bytes,
         *,
-        compress: bool = False,
+        compress: Compression | None = None,
         lowers: Sequence[Path] = (),
         limits: LayerLimits = DEFAULT_LIMITS,
         diff_id: Digest | None = None,
     ) -> Path:
-        blob = gzip.compress(archive) if compress else archive
-        descriptor = Descriptor.of(LAYER_GZIP if compress else LAYER, blob)
+        media_type, make = _FORMS[compress]
+        blob = make(archive)
+        descriptor = Descriptor.of(media_type, blob)
         reader = VerifyingReader(io.BytesIO(blob), descriptor.digest, descriptor.size_bytes, "test blob")
         layer = Layer(descriptor, diff_id or Digest.of(archive))
         extract_layer(layer, reader, self.layer, lowers, limits)

@@ -10,12 +10,15 @@ import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
+import zstandard
 
 from runtime.image.archive import LayerLimits
+from runtime.image.compression import Compression
 from runtime.image.descriptor import Descriptor
 from runtime.image.digest import Digest, VerifyingReader
 from runtime.image.errors import CorruptBlob, LayerError, LayerTooLarge, UnsupportedMedia
 from runtime.image.layer import Layer, extract_layer
+from runtime.image.manifest import LAYER_ZSTD
 from tests.unit.image.conftest import Ground, Member, make_tar
 
 if TYPE_CHECKING:
@@ -38,8 +41,8 @@ def is_opaque(path: Path) -> bool:
         return False
 
 
-@pytest.mark.parametrize("compress", [False, True])
-def test_every_kind_of_entry(ground: Ground, *, compress: bool) -> None:
+@pytest.mark.parametrize("compress", [None, Compression.GZIP, Compression.ZSTD])
+def test_every_kind_of_entry(ground: Ground, *, compress: Compression | None) -> None:
     layer = ground.extract(
         make_tar(
             Member("./", DIRECTORY, mode=0o711, mtime=5),
@@ -68,7 +71,7 @@ def test_every_kind_of_entry(ground: Ground, *, compress: bool) -> None:
     assert (layer / "disk").lstat().st_rdev == os.makedev(7, 200)
     assert stat.S_IMODE((layer / "disk").lstat().st_mode) == 0o660
     assert (layer / ("a" * 150) / ("b" * 150)).read_bytes() == b"long"
-    assert b"name \xff\xfe" in os.listdir(os.fsencode(layer))  # noqa: PTH208 - bytes
+    assert b"name \xff\xfe" in os.listdir(os.fsencode(layer))
 
 
 def test_times_are_exact_and_may_be_before_1970(ground: Ground) -> None:
@@ -219,7 +222,7 @@ def damaged_header(archive: bytes) -> bytes:
 def test_damaged_header_is_no_end_of_the_archive(ground: Ground, *, compress: bool) -> None:
     archive = make_tar(Member("first", content=b"x"), Member("second", content=b"y"))
     with pytest.raises(LayerError, match=r"layer sha256:.*: bad checksum"):
-        ground.extract(damaged_header(archive), compress=compress)
+        ground.extract(damaged_header(archive), compress=Compression.GZIP if compress else None)
 
 
 @pytest.mark.parametrize("length", [100, 600, 1100])
@@ -241,24 +244,43 @@ def test_damage_of_the_blob_is_the_reason_given(ground: Ground) -> None:
 
 
 def test_unreadable_compression_is_named(ground: Ground) -> None:
-    blob = b"\x28\xb5\x2f\xfd"
-    descriptor = Descriptor.of("application/vnd.oci.image.layer.v1.tar+zstd", blob)
+    blob = b"\xfd7zXZ\0"
+    descriptor = Descriptor.of("application/vnd.oci.image.layer.v1.tar+xz", blob)
     reader = VerifyingReader(io.BytesIO(blob), descriptor.digest, len(blob), "blob")
-    with pytest.raises(UnsupportedMedia, match=r"layer .*: media type '.*zstd'"):
+    with pytest.raises(UnsupportedMedia, match=r"layer .*: media type '.*xz'"):
         extract_layer(Layer(descriptor, Digest.of(b"")), reader, ground.layer)
+
+
+@pytest.mark.parametrize("cut", [0, 3, 200, -1])
+def test_zstd_that_is_cut_or_garbled_is_refused(ground: Ground, cut: int) -> None:
+    archive = make_tar(Member("file", content=os.urandom(5000)))
+    blob = zstandard.compress(archive)[:cut] + b"garbage"
+    descriptor = Descriptor.of(LAYER_ZSTD, blob)
+    reader = VerifyingReader(io.BytesIO(blob), descriptor.digest, len(blob), "blob")
+    with pytest.raises((LayerError, CorruptBlob)):
+        extract_layer(Layer(descriptor, Digest.of(archive)), reader, ground.layer)
+
+
+def test_a_zstd_bomb_is_stopped(ground: Ground) -> None:
+    blob = zstandard.compress(bytes(200 << 20))
+    assert len(blob) < 1 << 16
+    reader = VerifyingReader(io.BytesIO(blob), Digest.of(blob), len(blob), "blob")
+    layer = Layer(Descriptor.of(LAYER_ZSTD, blob), Digest.of(b""))
+    with pytest.raises(LayerTooLarge, match="more than 1000000 bytes uncompressed"):
+        extract_layer(layer, reader, ground.layer, limits=LayerLimits(max_bytes=1_000_000))
 
 
 def test_limits_hold_before_the_disk_is_full(ground: Ground) -> None:
     bomb = make_tar(Member("zeros", content=bytes(50_000_000)))
     with pytest.raises(LayerTooLarge, match="entry 'zeros': 50000000 bytes, a layer may have 1000000"):
-        ground.extract(bomb, compress=True, limits=LayerLimits(max_bytes=1_000_000))
+        ground.extract(bomb, compress=Compression.GZIP, limits=LayerLimits(max_bytes=1_000_000))
     assert list(ground.layer.iterdir()) == []
 
 
 def test_limits_count_all_entries_together(ground: Ground) -> None:
     many = make_tar(*(Member(f"f{n}", content=bytes(300_000)) for n in range(5)))
     with pytest.raises(LayerTooLarge, match="more than 1000000 bytes uncompressed"):
-        ground.extract(many, compress=True, limits=LayerLimits(max_bytes=1_000_000))
+        ground.extract(many, compress=Compression.GZIP, limits=LayerLimits(max_bytes=1_000_000))
     assert sum(path.stat().st_size for path in ground.layer.iterdir()) <= 1_000_000
     with pytest.raises(LayerTooLarge, match="more than 4 entries"):
         ground.extract(many, limits=LayerLimits(max_entries=4))
@@ -266,4 +288,6 @@ def test_limits_count_all_entries_together(ground: Ground) -> None:
 
 def test_zeros_after_the_archive_are_bounded_too(ground: Ground) -> None:
     with pytest.raises(LayerTooLarge):
-        ground.extract(make_tar() + bytes(5_000_000), compress=True, limits=LayerLimits(max_bytes=1_000_000))
+        ground.extract(
+            make_tar() + bytes(5_000_000), compress=Compression.GZIP, limits=LayerLimits(max_bytes=1_000_000)
+        )

@@ -121,6 +121,12 @@ def test_what_cannot_be_had_is_left_and_told() -> None:
     assert attributes.withheld(Capabilities(), 0) == ()
 
 
+def test_ambient_without_inheritable_is_nothing_that_the_host_withholds() -> None:
+    wanted = Capabilities(bounding=CHOWN, permitted=CHOWN, effective=CHOWN, ambient=CHOWN)
+    assert attributes.granted(wanted, ALL).ambient == 0
+    assert attributes.withheld(wanted, ALL) == ()
+
+
 def test_groups_are_set_even_if_none_and_may_be_denied_only_then() -> None:
     for groups, allowed in (((), (constants.EPERM,)), ((5,), ())):
         (call,) = (

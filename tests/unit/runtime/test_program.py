@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime.linux.program import ANY_ERRNO, AnyErrno, Assembly, At, Call, Memory, Vector
-from runtime.process.clone import LaunchError, spawn
+from runtime.linux.interpreter import Program
+from runtime.linux.program import ANY_ERRNO, AnyErrno, Assembly, At, Call, Failure, LengthOf, Memory, Slot, Vector
+from runtime.process.clone import Birth, LaunchError, bear, spawn
 
 _AT_FDCWD = -100
 _EEXIST = 17
@@ -162,3 +163,55 @@ def test_any_errno_can_be_no_failure(tmp_path: Path, plain: bool) -> None:
     tolerant = [make_directory(tmp_path / name, ANY_ERRNO) for name in ("missing/a", "file/a", "file", "made")]
     assert run(*tolerant, execute("/bin/true"), plain=plain) == 0
     assert (tmp_path / "made").is_dir()
+
+
+def test_a_program_is_executed_again_with_other_bytes_in_its_slots(tmp_path: Path, plain: bool) -> None:
+    path, content = Slot(4095), Slot(16)
+    opened = Call("open", "openat", (_AT_FDCWD, path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), about=path)
+    wrote = Call("write", "write", (opened, content, LengthOf(content)))
+    program = Program((opened, wrote, Call("close", "close", (opened,)), Call("return", "return")))
+    for name, text in (("first", b"a longer text"), ("second", b"short"), ("first", b"x")):
+        program.put(path, bytes(tmp_path / name))
+        program.put(content, text)
+        program.execute(plain=plain)
+        assert program.result(wrote) == len(text)
+    assert (tmp_path / "first").read_bytes() == b"x longer text"
+    assert (tmp_path / "second").read_bytes() == b"short"
+    program.put(path, bytes(tmp_path / "missing/x"))
+    with pytest.raises(Failure, match=r"^open .*/missing/x: no such file or directory$"):
+        program.execute(plain=plain)
+    assert [program.succeeded(call) for call in (opened, wrote)] == [False, False]
+    with pytest.raises(ValueError, match="17 bytes do not fit into 16"):
+        program.put(content, bytes(17))
+
+
+def test_one_program_makes_the_parents_calls_and_the_childs(tmp_path: Path, plain: bool) -> None:
+    child = (make_directory(tmp_path / "child"), execute("/bin/sh", "-c", "exit 7"))
+    birth = Birth(child, 0)
+    before, after = make_directory(tmp_path / "before"), make_directory(tmp_path / "after")
+    program = Program((before, birth.call, *child, after, Call("return", "return")))
+    born = bear(program, birth, plain=plain)
+    result = os.waitid(os.P_PIDFD, born.pidfd, os.WEXITED)
+    os.close(born.pidfd)
+    assert result is not None
+    assert (result.si_pid, result.si_status) == (born.pid, 7)
+    assert {path.name for path in tmp_path.iterdir()} == {"before", "child", "after"}
+
+
+def test_what_fails_before_the_birth_returns_and_what_fails_in_the_child_ends_only_that(
+    tmp_path: Path, plain: bool
+) -> None:
+    missing = Slot(4095)
+    early, late = (Call(word, "mkdirat", (_AT_FDCWD, missing, 0o755)) for word in ("early", "late"))
+    after = make_directory(tmp_path / "after")
+    child = (late, execute("/bin/true"))
+    birth = Birth(child, 0)
+    calls = {"early": (early, birth.call, *child), "late": (birth.call, *child, after)}
+    for word, these in calls.items():
+        program = Program((*these, Call("return", "return")))
+        program.put(missing, bytes(tmp_path / "missing/x"))
+        with pytest.raises(LaunchError, match=f"^{word}: no such file or directory$"):
+            bear(program, birth, plain=plain)
+        assert program.succeeded(birth.call) == (word == "late")
+    assert (tmp_path / "after").is_dir()
+    assert children() == set()

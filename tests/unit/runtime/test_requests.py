@@ -14,7 +14,8 @@ from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from runtime.network.addresses import InstanceAddress
-from runtime.network.requests import LINK, container_network, neighbour
+from runtime.network.messages import neighbour
+from runtime.network.requests import LINK, container_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,3 +129,20 @@ def test_the_index_that_the_child_fills_in_stands_where_it_looks(request_bytes: 
     if marked:
         assert filled["ifindex" if kind(request_bytes) == 28 else "index"] == 7
         assert str(filled["attrs"]) == str(message["attrs"])
+
+
+@pytest.mark.parametrize("number", [0, 1, 199, 200, 12345, 102399])
+def test_every_container_gets_its_own_and_nothing_of_a_sample(number: int) -> None:
+    address, link = InstanceAddress(number), f"tarev{number}"
+    network = container_network(address, BRIDGE_INDEX, link)
+    veth, *rest = (decode(request) for request in network.host)
+    assert [message.get_attr("IFLA_IFNAME") for message in (veth, *rest[:-1])] == [link] * len(rest)
+    peer = veth.get_attr("IFLA_LINKINFO").get_attr("IFLA_INFO_DATA").get_attr("VETH_INFO_PEER")
+    assert peer.get_attr("IFLA_ADDRESS") == address.mac
+    assert (rest[-1].get_attr("NDA_DST"), rest[-1].get_attr("NDA_LLADDR")) == (address.address, address.mac)
+    (inside,) = only(network.guest, 20)
+    assert inside.get_attr("IFA_LOCAL") == address.address
+    (route,) = only(network.guest, 24)
+    assert route.get_attr("RTA_GATEWAY") == address.bridge.gateway
+    everything = b"".join((*network.host, *network.guest))
+    assert all(sample not in everything for sample in (b"\x01\x01\x01", b"\xe9\xfc", b"\xfe\x5a\xa5"))

@@ -8,16 +8,17 @@ from hypothesis import strategies as st
 
 from runtime.linux import constants
 from runtime.linux.program import Call
-from runtime.rootfs.operations import Device, Mount, PivotRoot, Symlink
-from runtime.rootfs.plan import READONLY_PATHS, Masked, overlay_options, plan_rootfs
+from runtime.rootfs.operations import Device, Directory, Mount, PivotRoot, Symlink
+from runtime.rootfs.plan import Masked, overlay_options, plan_rootfs
 from runtime.spec.container import Rootfs
+from runtime.spec.defaults import READONLY_PATHS
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 ROOTFS = Rootfs(("/layers/bottom", "/layers/top"), "/c/upper", "/c/work")
 MASKS = (Masked("/proc/kcore", "/dev/null"), Masked("/sys/firmware", "/dev/.empty"))
-PLAN = plan_rootfs(ROOTFS, "/run/rootfs", MASKS)
+PLAN = plan_rootfs(overlay_options(ROOTFS), "/run/rootfs", MASKS)
 WORDS = [operation.describe() for operation in PLAN]
 
 HARDENED = constants.MS_NOSUID | constants.MS_NODEV | constants.MS_NOEXEC
@@ -44,10 +45,13 @@ def test_what_the_image_could_have_put_links_to_is_mounted_after_the_pivot_only(
         assert first.make_target  # which refuses what is no directory
 
 
+_PATHS: dict[type, str] = {Mount: "target", Device: "path", Symlink: "path"}
+
+
 def test_every_target_is_below_one_that_is_mounted_before_it() -> None:
     seen = {"/"}
     for operation in PLAN:
-        path = {Mount: "target", Device: "path", Symlink: "path"}.get(type(operation))
+        path = _PATHS.get(type(operation))
         if path is None:
             continue
         target = getattr(operation, path)
@@ -57,15 +61,17 @@ def test_every_target_is_below_one_that_is_mounted_before_it() -> None:
         seen.add(target)
 
 
-@pytest.mark.parametrize("target", ["/proc", "/sys", "/dev/shm", "/dev/mqueue", "/dev/.empty"])
+@pytest.mark.parametrize("target", ["/proc", "/sys", "/dev/shm", "/dev/mqueue"])
 def test_mounts_of_the_kernels_own_are_hardened(target: str) -> None:
     assert mounts(target)[0].flags & HARDENED == HARDENED
 
 
 def test_dev_is_read_only_once_it_is_filled() -> None:
-    last = PLAN[-1]
-    assert last.describe() == "mount nothing on /dev (ro,nosuid,noexec,remount,bind)"
-    assert all("/dev" not in word for word in WORDS[WORDS.index(last.describe()) + 1 :])
+    last = "mount nothing on /dev (ro,nosuid,noexec,remount,bind)"
+    made = [operation for operation in PLAN if isinstance(operation, Device | Directory | Symlink)]
+    assert all(WORDS.index(operation.describe()) < WORDS.index(last) for operation in made)
+    later = [operation for operation in PLAN[WORDS.index(last) + 1 :] if isinstance(operation, Mount)]
+    assert not any(operation.target.startswith("/dev") for operation in later)
     assert not mounts("/dev")[0].flags & constants.MS_RDONLY
 
 
@@ -78,7 +84,8 @@ def test_masks_come_after_what_they_mask_and_cover_it() -> None:
         (mount,) = mounts(mask.path)
         assert (mount.source, mount.flags, mount.optional) == (mask.cover, constants.MS_BIND, True)
         assert PLAN.index(mount) > PLAN.index(mounts("/" + mask.path.split("/")[1])[0])
-        assert PLAN.index(mount) > PLAN.index(mounts("/dev/.empty")[0])
+        # A bind mount is as read-only as what it was made of.
+        assert PLAN.index(mount) > PLAN.index(mounts("/dev")[-1])
 
 
 @pytest.mark.parametrize("path", READONLY_PATHS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runtime.linux import capabilities, seccomp
@@ -88,6 +88,15 @@ def test_every_call_of_a_real_profile_is_decided_as_it_says(make: type[Seccomp],
     check(profile, compile_filter(profile).program)
 
 
+def test_a_profile_that_decides_every_call_otherwise_outgrows_short_jumps() -> None:
+    names = sorted({name for token in TOKENS for name in names_by_number(token).values()})
+    distinct = (Rule((name,), seccomp.RET_ERRNO | number) for number, name in enumerate(names, start=1))
+    profile = Seccomp(seccomp.RET_TRAP, tuple(distinct), ALL)
+    program = compile_filter(profile).program
+    assert len(program) // 8 > 4 * 256
+    check(profile, program)
+
+
 ACTIONS = st.sampled_from([
     seccomp.RET_KILL_PROCESS, seccomp.RET_KILL_THREAD, seccomp.RET_TRAP, EPERM, seccomp.RET_ERRNO | 22,
     seccomp.RET_ERRNO, seccomp.RET_TRACE | 7, seccomp.RET_LOG, seccomp.RET_ALLOW,
@@ -139,8 +148,12 @@ PROFILES = st.builds(
 )
 
 
+ACCEPT = Rule(("read", "accept"), seccomp.RET_TRAP)  # 32-bit x86 has it by way of socketcall(2) alone
+
+
 @settings(max_examples=60, deadline=None)
 @given(PROFILES)
+@example(Seccomp(seccomp.RET_KILL_PROCESS, (ACCEPT,), ("SCMP_ARCH_X86",)))
 def test_every_call_of_any_profile_is_decided_as_it_says(profile: Seccomp) -> None:
     check(profile, compile_filter(profile).program)
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from runtime.values import FrozenError, replace, value
+from runtime.values import FrozenError, Value, replace
 
 
-@value
-class Point:
+class Point(Value):
     x: int
     y: int = 2
 

@@ -17,10 +17,9 @@ int main(int argc, char **argv)
     for (int round = 0; round < 150; round++, usleep(10000)) {
         int writable = open(path, O_WRONLY | O_APPEND);
         error = 0;
-        if (writable >= 0 && write(writable, "OVERWRITTEN", 11) == 11)
-            break;
-        error = errno;
-        if (writable >= 0)
+        if (writable < 0 || write(writable, "OVERWRITTEN", 11) != 11)
+            error = errno;
+        if (writable >= 0 && close(writable) == 0)
             break;
     }
     FILE *result = fopen("/result", "a");

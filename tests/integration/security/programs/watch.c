@@ -1,6 +1,7 @@
 /* Wait in a container for a process that executes a file of the host's, as one does that is about to enter, and write
  * to that file. The file /result gets "sight PATH" for each path seen that is not the image's, and "caught PATH SEALS
- * ERROR" for an executable that was opened: -1 is no seals, error 0 a write. Argument: how many to catch. */
+ * ERROR" for an executable that was opened: -1 is no seals, error 0 a write; "denied" for one that cannot be looked at.
+ * Argument: how many to catch. */
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <dirent.h>
@@ -38,7 +39,12 @@ static int look(const char *pid)
 {
     char path[64], target[4096] = "";
     snprintf(path, sizeof path, "/proc/%s/exe", pid);
-    if (readlink(path, target, sizeof target - 1) <= 0 || ours(target))
+    if (readlink(path, target, sizeof target - 1) <= 0) {
+        if (errno == EACCES)
+            fprintf(result, "denied\n");
+        return 0;
+    }
+    if (ours(target))
         return 0;
     int fd = open(path, O_RDONLY);
     char again[4096] = "", own[64];

@@ -1,0 +1,189 @@
+"""Images in one tar archive: what ``docker save`` writes (docker-archive), and an image layout in a tar (oci-archive).
+
+The archive is hostile: a member is found by its name in a list of bounded length, links lead to other members only,
+and content counts for what its digest says. A docker-archive has no digests: its layers are held to the diff_ids of
+the configuration, whose own digest is the image's id.
+"""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import tarfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
+
+from runtime.image.archive import ARCHIVE_ERRORS, Entry
+from runtime.image.compression import decompressor, sniff
+from runtime.image.digest import CHUNK_BYTES
+from runtime.image.document import MAX_DOCUMENT_BYTES
+from runtime.image.errors import ArchiveError, LayerTooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from runtime.image.digest import Readable
+
+# docker save writes three members a layer, and nothing has more than a few hundred layers.
+MAX_MEMBERS = 100_000
+_MAX_LINKS = 8
+
+
+class _Plain(Entry):
+    """A header of an archive of images. None of its files is sparse: tarfile would read a map of any length."""
+
+    def _proc_sparse(self, *_: object) -> NoReturn:
+        raise tarfile.ReadError("a sparse file")
+
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _proc_sparse
+
+
+class ArchiveFile:
+    """An archive that can be read in any order; ``name`` begins each error."""
+
+    def __init__(self, tar: tarfile.TarFile, name: str) -> None:
+        self._tar = tar
+        self.name = name
+        self._members: dict[str, Entry] = {}
+        with archive_errors(name):
+            while (entry := cast("Entry | None", tar.next())) is not None:
+                if len(self._members) >= MAX_MEMBERS:
+                    raise ArchiveError(f"{name}: more than {MAX_MEMBERS} members")
+                entry.check()
+                self._members[posixpath.normpath(entry.name).lstrip("/")] = entry
+
+    def __contains__(self, member: str) -> bool:
+        return posixpath.normpath(member) in self._members
+
+    @contextmanager
+    def open(self, member: str) -> Iterator[tuple[BinaryIO, int]]:
+        """The content of a member, links followed, and its size; raises `ArchiveError` if there is none."""
+        entry = self._find(member)
+        with archive_errors(f"{self.name}: {member}"):
+            stream = cast("BinaryIO", self._tar.extractfile(entry))
+        yield _Member(stream, f"{self.name}: {member}"), entry.size  # type: ignore[misc]
+
+    def read(self, member: str) -> bytes:
+        """The content of a document."""
+        with self.open(member) as (stream, size):
+            if size > MAX_DOCUMENT_BYTES:
+                raise ArchiveError(f"{self.name}: {member}: {size} bytes, documents have at most {MAX_DOCUMENT_BYTES}")
+            return stream.read()
+
+    def _find(self, member: str) -> Entry:
+        """The regular file of that name: docker save writes a layer once, and links to it."""
+        path = posixpath.normpath(member)
+        for _ in range(_MAX_LINKS):
+            entry = self._members.get(path)
+            if entry is None:
+                break
+            if entry.isreg():
+                return entry
+            if entry.issym():
+                path = posixpath.normpath(posixpath.join(posixpath.dirname(path), entry.linkname))
+            elif entry.islnk():
+                path = posixpath.normpath(entry.linkname)
+            else:
+                break
+        raise ArchiveError(f"{self.name}: {member[:200]!r} is no file of the archive")
+
+
+class _Member(io.RawIOBase):
+    """A member's content, whose errors name it."""
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        super().__init__()
+        self._stream = stream
+        self._name = name
+
+    def read(self, size: int = -1) -> bytes:
+        with archive_errors(self._name):
+            return self._stream.read(size)
+
+
+@contextmanager
+def archive_errors(name: str) -> Iterator[None]:
+    """Turn what a damaged archive provokes into an `ArchiveError` that begins with ``name``."""
+    try:
+        yield
+    except ARCHIVE_ERRORS as error:
+        raise ArchiveError(f"{name}: {str(error) or type(error).__name__}") from error
+
+
+@contextmanager
+def open_archive(path: Path, max_bytes: int) -> Iterator[ArchiveFile]:
+    """The archive at ``path``; a compressed one goes into a temporary file first, of so many bytes at most."""
+    with archive_errors(f"read {path}"):
+        file = path.open("rb")
+    with file:
+        head = file.read(8)
+        file.seek(0)
+        compression = sniff(head)
+        if compression is None:
+            yield _open_tar(file, str(path))
+            return
+        with _spool() as plain, archive_errors(str(path)), decompressor(file, compression) as stream:
+            _copy(stream, plain, max_bytes, str(path))
+            plain.seek(0)
+            archive = _open_tar(plain, str(path))
+            yield archive
+
+
+@contextmanager
+def spooled(stream: Readable, max_bytes: int, name: str) -> Iterator[tuple[BinaryIO, int]]:
+    """All of a stream in a temporary file, from its beginning, and its size."""
+    with _spool() as file:
+        _copy(stream, file, max_bytes, name)
+        size = file.tell()
+        file.seek(0)
+        yield file, size
+
+
+@contextmanager
+def _spool() -> Iterator[BinaryIO]:
+    import tempfile
+
+    with tempfile.TemporaryFile(prefix="tare-") as file:
+        yield cast("BinaryIO", file)
+
+
+def _copy(stream: Readable, target: BinaryIO, max_bytes: int, name: str) -> None:
+    while data := stream.read(CHUNK_BYTES):
+        target.write(data)
+        if target.tell() > max_bytes:
+            raise LayerTooLarge(f"{name}: more than {max_bytes} bytes uncompressed")
+
+
+def _open_tar(file: BinaryIO, name: str) -> ArchiveFile:
+    with archive_errors(name):
+        tar = tarfile.open(  # noqa: SIM115 - the file is the caller's
+            fileobj=file, mode="r:", tarinfo=_Plain, encoding="utf-8", errors="surrogateescape"
+        )
+    return ArchiveFile(tar, name)
+
+
+class ArchiveWriter:
+    """An archive that is written: members in the order in which they come, without time and owner."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._tar = tarfile.open(  # noqa: SIM115 - ended by close
+            fileobj=file, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8"
+        )
+        self._names: set[str] = set()
+
+    def add(self, name: str, stream: Readable, size: int) -> None:
+        """A file of ``size`` bytes; one that is there already is left out."""
+        if name not in self._names:
+            self._names.add(name)
+            header = tarfile.TarInfo(name)
+            header.size = size
+            self._tar.addfile(header, cast("BinaryIO", stream))
+
+    def document(self, name: str, content: bytes) -> None:
+        """A small file."""
+        self.add(name, io.BytesIO(content), len(content))
+
+    def close(self) -> None:
+        """Write the end of the archive."""
+        self._tar.close()
