@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 _NAMESPACE_KINDS = ("cgroup", "ipc", "mnt", "net", "pid", "uts")
 # The kernel frees network namespaces, and control groups of them, some time after their last process has gone.
 _GONE_WITHIN_S = 10.0
-# Our names start with it, wherever they stand in a line: tare0, /tare/RUN, qemu-1-tare-vm-0-0, but not a guitare.
+# Our names start with it, wherever they stand in a line: tare0, qemu-1-tare-vm-0-0, but not a guitare.
 _LABEL = re.compile("(?<![A-Za-z0-9])tare")
+# Of control groups, those below ours and those of our machines: what an engine has its runtime put into
+# tare-runtime/ID is the engine's.
+_OUR_GROUP = re.compile(r"/tare(?:/|$)|/machine(?:\.slice)?/qemu-[^/]*-tare-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ def certify(before: Inventory, take: Callable[[], Inventory]) -> CertificateFact
 
 def is_ours(entry: str) -> bool:
     """Whether the entry carries our label or belongs to this process's descendants."""
+    if entry.startswith("cgroup "):
+        return _OUR_GROUP.search(entry) is not None
     return _LABEL.search(entry) is not None or entry.startswith("process ")
 
 

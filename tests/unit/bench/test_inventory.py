@@ -68,6 +68,8 @@ def test_what_stays_is_left_and_fails() -> None:
         ("namespace net:[4026532000]", False),
         ("mount ext4 on /home/guitarered", False),
         ("cgroup /sys/fs/cgroup/user.slice/starers", False),
+        ("cgroup /sys/fs/cgroup/memory/tare-runtime/web", False),
+        ("cgroup /sys/fs/cgroup/memory/tare", True),
     ],
 )
 def test_ours_carries_our_label(entry: str, ours: bool) -> None:
