@@ -30,7 +30,7 @@ def followed_targets(rootfs: str, destinations: Sequence[str]) -> list[str | Non
         paths: list[str | None] = []
         for destination in destinations:
             parts = parts_of(destination)
-            path = None if _is_there(root, parts) else _follow(root, parts, hidden)
+            path = None if _is_hidden(parts, hidden) or _is_there(root, parts) else _follow(root, parts, hidden)
             hidden.append(parts if path is None else parts_of(path))
             paths.append(path)
         return paths
@@ -43,7 +43,7 @@ def _follow(root: int, parts: tuple[str, ...], hidden: Sequence[tuple[str, ...]]
     wanted = list(reversed(parts))
     reached: list[str] = []
     links = 0
-    while wanted and not any(tuple(reached[: len(top)]) == top for top in hidden):
+    while wanted and not _is_hidden(tuple(reached), hidden):
         name = wanted.pop()
         link = None if name in {"", ".", ".."} else _link(root, (*reached, name))
         if link is None:
@@ -57,6 +57,11 @@ def _follow(root: int, parts: tuple[str, ...], hidden: Sequence[tuple[str, ...]]
         wanted.extend(reversed(link.split("/")))
     path = "/".join((*reached, *reversed(wanted)))
     return f"/{path}" if links else None
+
+
+def _is_hidden(parts: tuple[str, ...], hidden: Sequence[tuple[str, ...]]) -> bool:
+    """Whether a path is in what an earlier mount covers."""
+    return any(parts[: len(top)] == top for top in hidden)
 
 
 def _is_there(root: int, parts: tuple[str, ...]) -> bool:

@@ -124,8 +124,14 @@ class Supervisor:
 
     def _ask(self, request: Request, fds: tuple[int, ...] = ()) -> tuple[list[Any], list[int]]:
         while True:
+            channel = self._connected()
             try:
-                return self._exchange(self._connected(), request, fds)
+                socket.send_fds(channel, [request.to_bytes()], fds)
+            except OSError:  # the supervisor that we were connected to has gone: the next has not been asked yet
+                self.close()
+                continue
+            try:
+                return self._hear(channel)
             except SupervisionError:
                 raise
             except (OSError, EOFError) as error:
@@ -136,10 +142,8 @@ class Supervisor:
                 self.close()  # or the reply that is still to come would be taken for that to another request
                 raise
 
-    def _exchange(
-        self, channel: socket.socket, request: Request, fds: tuple[int, ...]
-    ) -> tuple[list[Any], list[int]]:
-        socket.send_fds(channel, [request.to_bytes()], fds)
+    def _hear(self, channel: socket.socket) -> tuple[list[Any], list[int]]:
+        """All parts of the reply, and the descriptors that came with them."""
         parts, received, more = [], list[int](), True
         while more:
             data, came, _, _ = socket.recv_fds(channel, REPLY_BYTES, 1, socket.MSG_CMSG_CLOEXEC)

@@ -72,6 +72,8 @@ def _live(
     """The child's whole life."""
     try:
         forget_loop()
+        with open("/proc/self/comm", "w", encoding="ascii") as name:
+            name.write("tare-helper")
         for number, fd in enumerate(streams or ()):
             os.dup2(fd, number)
         first = _FIRST
