@@ -55,5 +55,5 @@ def test_on_a_bare_host_it_would_remove_nothing_and_add_no_kernel(lists: dict[st
     assert done.returncode == 0, done.stderr
     installed = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("Inst ")}
     assert set(lists["base"]) <= installed
-    assert [name for name in installed if name.startswith(("linux-image", "grub", "docker"))] == []
+    assert [name for name in installed if name.startswith(("linux-image", "grub", "docker.io", "docker-ce"))] == []
     assert "Remv " not in done.stdout
