@@ -63,13 +63,6 @@ def hierarchies(mountinfo: str) -> tuple[Hierarchy, ...]:
     return tuple(found)
 
 
-def _strays(mounted: Sequence[Hierarchy]) -> list[Hierarchy]:
-    """Named hierarchies that are mounted elsewhere: containerd looks for the mount of each that a process is in."""
-    known = {option for hierarchy in mounted for option in hierarchy.options}
-    names = re.findall("name=[^:]+", Path("/proc/self/cgroup").read_text())
-    return [Hierarchy(f"/sys/fs/cgroup/{name.removeprefix('name=')}", (name,)) for name in names if name not in known]
-
-
 def _script(mounted: Sequence[Hierarchy], foreign: Sequence[Hierarchy]) -> str:
     """What the first process does in the new namespaces."""
     lines = ["mount --make-rprivate /", "mount -t proc proc /proc", "umount -l /sys", "mount -t sysfs sysfs /sys"]
@@ -172,7 +165,7 @@ def sandbox() -> Iterator[Sandbox]:
     every = hierarchies(Path("/proc/self/mountinfo").read_text())
     mounted = [hierarchy for hierarchy in every if hierarchy.mount_point.startswith("/sys/fs/cgroup")]
     foreign = [hierarchy for hierarchy in every if hierarchy not in mounted]
-    script = _script([*mounted, *_strays(mounted)], foreign)
+    script = _script(mounted, foreign)
     name = f"tare-test-engines-{os.getpid()}"
     with _control_groups(name, mounted) as groups, _first_process(groups, script) as pid:
         for group in groups:
