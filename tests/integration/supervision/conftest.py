@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runtime.linux import constants, syscalls
 from runtime.supervision.client import Supervisor
 from runtime.supervision.errors import SupervisionError
 from runtime.supervision.restart import RestartPolicy
@@ -126,7 +128,7 @@ class House:
         pid = self.supervisor
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not alive(pid))
+        reap(pid)
 
     def wait_for(self, container_id: str, phase: Phase, timeout_s: float = 20) -> Record:
         """Its record once it is in this phase."""
@@ -158,9 +160,28 @@ class House:
         assert self.leftovers() == []
 
 
+def reap(pid: int) -> None:
+    """Wait for the end of a process that is an orphan, and so ours."""
+    os.waitpid(pid, 0)
+    assert not Path(f"/proc/{pid}").exists()
+
+
+@contextmanager
+def orphanage() -> Iterator[None]:
+    """Orphans come to us, not to the host's init, which reaps them when it likes: a test says when."""
+    syscalls.prctl(constants.PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        yield
+    finally:
+        syscalls.prctl(constants.PR_SET_CHILD_SUBREAPER, 0)
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    with bundle(tmp_path) as made, Supervisor(str(tmp_path / "root"), idle_s=0.2) as client:
+    with orphanage(), bundle(tmp_path) as made, Supervisor(str(tmp_path / "root"), idle_s=0.2) as client:
         built = House(tmp_path / "root", made, client)
         try:
             yield built

@@ -8,7 +8,6 @@ import random
 import signal
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +17,7 @@ from runtime.supervision.errors import SupervisionError, SupervisorGone
 from runtime.supervision.health import HealthCheck
 from runtime.supervision.life import Exit, Phase
 from runtime.supervision.terms import LogLimits
-from tests.integration.supervision.conftest import alive, cgroups_of, processes
+from tests.integration.supervision.conftest import alive, cgroups_of, processes, reap
 from tests.support.bundle import wait_until
 
 if TYPE_CHECKING:
@@ -45,9 +44,21 @@ def test_a_container_goes_on_and_is_adopted(house: House) -> None:
     assert (after.phase, after.process, after.started) == (Phase.RUNNING, before.process, before.started)
     assert after.adopted
     (house.bundle.rootfs / "tmp/go").touch()
+    reap(before.process.pid)
     life = house.client.wait(terms.id).life
-    assert life.exit in {Exit(7, "kernel"), Exit(None, None)}  # as it was, or unknown; nothing else
+    # By PIDFD_GET_INFO where the kernel has it; elsewhere unknown, and nothing else.
+    assert life.exit in {Exit(7, "kernel"), Exit(None, None)}
     assert house.told(terms.id) == b"up\ndown\n"
+
+
+def test_what_nobody_reaps_has_ended_all_the_same(house: House) -> None:
+    terms = house.shell(f"{WAIT}; exit 7")
+    process = house.client.run(terms).life.process
+    assert process is not None
+    house.kill_supervisor()
+    (house.bundle.rootfs / "tmp/go").touch()
+    assert house.client.wait(terms.id).life.exit == Exit(None, None)
+    reap(process.pid)
 
 
 def test_of_what_ended_meanwhile_the_status_is_unknown_and_its_output_is_not_lost(house: House) -> None:
@@ -56,7 +67,7 @@ def test_of_what_ended_meanwhile_the_status_is_unknown_and_its_output_is_not_los
     assert process is not None
     house.kill_supervisor()
     (house.bundle.rootfs / "tmp/go").touch()
-    wait_until(lambda: not Path(f"/proc/{process.pid}").exists(), 60)  # reaped, too, by whoever is its parent now
+    reap(process.pid)  # it is an orphan, and ours
     life = house.client.inspect(terms.id).life
     assert life.phase in {Phase.ENDING, Phase.EXITED}
     life = house.client.wait(terms.id).life
@@ -209,6 +220,29 @@ def test_killed_while_a_start_fails(house: House) -> None:
     assert cgroups_of(terms.id) == []
 
 
+def test_a_helper_that_is_killed_too_leaves_nothing(house: House) -> None:
+    house.add_hook("createRuntime")
+    terms = house.shell("echo up")
+    house.client.create(terms)
+
+    def start() -> None:
+        with Supervisor(str(house.root), idle_s=0.2) as client, pytest.raises(SupervisorGone):
+            client.start(terms.id)
+
+    starter = threading.Thread(target=start)
+    starter.start()
+    wait_until(house.begun.exists)
+    house.kill_supervisor()
+    starter.join(30)
+    (helper,) = processes("runtime.supervision.main", str(house.root))
+    os.kill(helper, signal.SIGKILL)
+    reap(helper)
+    assert cgroups_of(terms.id) != []
+    life = house.wait_for(terms.id, Phase.EXITED).life
+    assert "its start was not finished" in (life.error or "")
+    assert cgroups_of(terms.id) == []
+
+
 def test_killed_while_a_container_waits_to_be_restarted(house: House) -> None:
     terms = house.shell("echo up; exit 1", restart="on-failure:4")
     house.client.run(terms)
@@ -227,7 +261,7 @@ def test_policies_hold_for_what_ended_meanwhile(house: House, policy: str, again
     assert process is not None
     house.kill_supervisor()
     (house.bundle.rootfs / "tmp/go").touch()
-    wait_until(lambda: not Path(f"/proc/{process.pid}").exists(), 60)
+    reap(process.pid)
     if again:
         life = house.wait_for(terms.id, Phase.RUNNING).life
         wait_until(lambda: house.client.inspect(terms.id).life.restarts == 1)
@@ -271,7 +305,7 @@ def test_another_process_of_that_pid_is_no_container_of_ours(house: House) -> No
     assert process is not None
     house.kill_supervisor()
     os.kill(process.pid, signal.SIGKILL)
-    wait_until(lambda: not Path(f"/proc/{process.pid}").exists(), 60)
+    reap(process.pid)
     stranger = os.getpid()
     for path, key in ((f"runtime/{terms.id}/state.json", None), (f"containers/{terms.id}/record.json", "life")):
         document = json.loads((house.root / path).read_text())
@@ -308,7 +342,7 @@ def test_probes_that_outlived_the_supervisor_are_ended(house: House) -> None:
     house.kill_supervisor()
     assert alive(probe)
     house.client.inspect(terms.id)
-    wait_until(lambda: not alive(probe))
+    reap(probe)  # until somebody does, the first process of its pid namespace cannot end (pid_namespaces(7))
     wait_until(lambda: house.client.inspect(terms.id).life.probe)
     assert len(processes("sleep", "98765")) == 1
 
