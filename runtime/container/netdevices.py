@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 
 from runtime.linux import constants as c
 from runtime.linux import syscalls
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from runtime.linux.rtnetlink import Address
     from runtime.spec.namespaces import NetDevice
+
+
+_LOOKS, _BETWEEN_LOOKS_S = 20, 0.005
 
 
 class Moved(Value):
@@ -76,9 +80,20 @@ def _move(host: Route, there: Route, fd: int, device: NetDevice) -> Moved:
     addresses = host.permanent_addresses(index)
     before = {link.index for link in there.links()}
     host.move(index, fd, device.name)
-    # Its index may be another one, and its name have a number in place of %d: it is the one that is new.
-    new = next(link.index for link in there.links() if link.index not in before)
-    return Moved(device.host_name, was_up, addresses, new)
+    return Moved(device.host_name, was_up, addresses, _new_index(there, before))
+
+
+def _new_index(there: Route, before: set[int]) -> int:
+    """Of the link that was not there before: it may have another index now, and a number in its name for %d.
+
+    The kernel lists links without holding them still, and may leave one out while it changes (rtnetlink(7)).
+    """
+    for _ in range(_LOOKS):
+        for link in there.links():
+            if link.index not in before:
+                return link.index
+        time.sleep(_BETWEEN_LOOKS_S)
+    raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
 
 
 def _settle(route: Route, index: int, addresses: tuple[Address, ...], *, up: bool) -> None:

@@ -213,7 +213,7 @@ class Bundle:
     def create(self, *args: str, options: tuple[str, ...] = (), **streams: Any) -> str:
         """A created container, not yet started; its stdout is the null device unless given."""
         name, code = self.try_create(*args, options=options, **streams)
-        assert code == 0, self.logged()
+        assert code == 0, self.logged() or self._errors.read_text()
         return name
 
     def started(self, *args: str, options: tuple[str, ...] = (), **streams: Any) -> str:
