@@ -65,9 +65,6 @@ def hierarchy(tmp_path: Path) -> Iterator[str]:
             with beside(tmp_path, holder.pid):
                 yield name
         finally:
-            # A hierarchy is there as long as it has groups.
-            empty = ("find", str(mountpoint), "-mindepth", "1", "-depth", "-type", "d", "-exec", "rmdir", "{}", ";")
-            subprocess.run(("nsenter", "--target", str(holder.pid), "--mount", *empty), check=True)
             holder.kill()
             holder.wait()
             wait_until(lambda: has_gone(name, mountpoint))
@@ -77,7 +74,8 @@ def has_gone(name: str, mountpoint: Path) -> bool:
     """Whether the hierarchy is no more: it goes at an unmount that finds no group, and groups end after the fact."""
     if f"name={name}:" not in Path("/proc/self/cgroup").read_text():
         return True
-    script = f"mount -t cgroup -o none,name={name} none {mountpoint} && umount {mountpoint}"
+    empty = f"find {mountpoint} -mindepth 1 -depth -type d -exec rmdir {{}} \\; 2>/dev/null"
+    script = f"mount -t cgroup -o none,name={name} none {mountpoint}; {empty}; umount {mountpoint}"
     subprocess.run(("unshare", "--mount", "--propagation", "private", "sh", "-c", script), check=True)
     return False
 
