@@ -67,7 +67,7 @@ def hierarchy(tmp_path: Path) -> Iterator[str]:
         finally:
             holder.kill()
             holder.wait()
-            wait_until(lambda: has_gone(name, mountpoint))
+            wait_until(lambda: has_gone(name, mountpoint), timeout_s=90)  # the kernel takes its time when it is busy
 
 
 def has_gone(name: str, mountpoint: Path) -> bool:
