@@ -55,7 +55,7 @@ def restore(store: Store, container_id: str, bundle: Bundle, options: Checkpoint
         group.create(config.linux.resources)
         undo.callback(group.delete)
         pid_file = container.path("restored.pid")
-        _criu("restore", options, ("--restore-detached", "--restore-sibling", "--pidfile", pid_file, "--root", rootfs,
+        _criu("restore", options, ("--restore-detached", "--restore-sibling", "--pidfile", pid_file,
                                    *_external(config, rootfs)))  # fmt: skip
         with open(pid_file, encoding="ascii") as file:
             pid = int(file.read())
