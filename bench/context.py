@@ -50,7 +50,7 @@ class Roots:
     @property
     def containers(self) -> Path:
         """Upper directories and logs, one directory per run."""
-        return self.data / "containers"
+        return self.data / "runs"
 
     @property
     def networks(self) -> tuple[Path, Path]:

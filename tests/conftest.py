@@ -4,6 +4,9 @@ A test says what it needs of the host by a marker: ``root``, ``vm``, ``browser``
 the caller provides, ``needs("…")`` names what no set-up can give, one of `CAPABILITIES`. A test that lacks what it
 needs skips. Under ``CI=true`` it may skip only for a lack that a probe of `CAPABILITIES` has found: any other skip is a
 failure.
+
+A test that works on the real kernel shares it with whatever else the host does. If it fails, it is run once more, and
+the summary names it; a failure that is ours fails twice.
 """
 
 from __future__ import annotations
@@ -84,6 +87,16 @@ PROVISIONS: dict[str, tuple[Callable[[], bool], str]] = {
 }
 # What of a host a marker implies.
 IMPLIED = {"browser": "packaged chromium", "engines": "the container engines of Debian 12"}
+
+
+# Markers of tests that others on the host can disturb.
+SHARING = ("root", "vm", "browser", "engines")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(item.get_closest_marker(marker) for marker in SHARING):
+            item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=2))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

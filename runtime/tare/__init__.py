@@ -1,0 +1,1 @@
+"""`tare`: the command line of the engine."""
