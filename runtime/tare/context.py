@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
 
-    from runtime.engine.engine import Engine  # type: ignore[import-not-found]
+    from runtime.engine.engine import Engine
 
 DEFAULT_ROOT = "/var/lib/tare"
 
@@ -31,7 +31,7 @@ class Session:
     def engine(self) -> Engine:
         """Opened by the first who asks."""
         if self._engine is None:
-            from runtime.engine.engine import Engine  # type: ignore[import-not-found]
+            from runtime.engine.engine import Engine
 
             self._engine = Engine(self.root)
             self._engine.__enter__()
