@@ -1,0 +1,1 @@
+"""The verbs of `tare`, a module each or a small family."""
