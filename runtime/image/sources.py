@@ -67,8 +67,8 @@ def deb822(text: str) -> Iterator[Source]:
     for paragraph in re.split(r"\n[ \t]*\n", text):
         fields = _fields(paragraph)
         if "deb" in fields.get("types", "").split() and fields.get("enabled", "yes") not in {"no", "false", "0"}:
-            words = (tuple(fields.get(name, "").split()) for name in ("uris", "suites", "components"))
-            yield Source(*words, fields.get("signed-by", ""), fields.get("trusted", ""))
+            uris, suites, parts = (tuple(fields.get(name, "").split()) for name in ("uris", "suites", "components"))
+            yield Source(uris, suites, parts, fields.get("signed-by", ""), fields.get("trusted", ""))
 
 
 def _fields(paragraph: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ _VARIANTS = ("minbase", "essential", "apt", "important", "standard", "custom", "
 @click.option("--timeout", "deadline_s", type=click.FloatRange(min=1), default=1800, show_default=True, help="Seconds.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the image's digest.")
 @click.pass_context
-def command(ctx: click.Context, reference: str, **options: Any) -> int:
+def command(ctx: click.Context, /, reference: str, **options: Any) -> int:
     """Make the image REFERENCE (such as debian:bookworm) of packages, from where the host's own apt gets them."""
     from runtime.image.bootstrap import BootstrapOptions, bootstrap
     from runtime.image.errors import ImageError
