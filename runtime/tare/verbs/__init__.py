@@ -1,1 +1,0 @@
-"""The verbs of `tare`, a module each or a small family."""
