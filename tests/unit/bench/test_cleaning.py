@@ -67,7 +67,7 @@ def test_ours_by_the_command_line(
 
 
 @pytest.mark.root
-@pytest.mark.parametrize(("place", "ours"), [("containers/20300101/root", True), ("elsewhere/root", False)])
+@pytest.mark.parametrize(("place", "ours"), [("runs/20300101/root", True), ("elsewhere/root", False)])
 def test_ours_by_the_root_directory(
     place: str, ours: bool, roots: Roots, children: list[subprocess.Popen[bytes]]
 ) -> None:

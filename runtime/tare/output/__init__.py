@@ -1,0 +1,1 @@
+"""How things are printed: tables, Go templates, sizes and ages."""
