@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 
-import runtime.image.union
-import runtime.image.user  # noqa: F401 - for the children to come
 from runtime.cgroups.hierarchy import CgroupError
+from runtime.engine.attachments import Attachments
 from runtime.engine.container import Container
 from runtime.engine.engine import Engine
 from runtime.engine.errors import EngineError
@@ -21,6 +20,7 @@ from runtime.engine.removal import finish
 from runtime.engine.rights import capabilities_of
 from runtime.engine.stage import set_up, take_down
 from runtime.image.errors import ImageError
+from runtime.linux.processes import start_time_of
 from runtime.linux.program import Failure
 from runtime.network.errors import NetworkError
 from runtime.spec.reader import SpecError
@@ -31,8 +31,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runtime.network.networks import Networks
-
 
 class Backstage:
     """Of the supervisor with this root directory; nothing that it holds is shared by two processes."""
@@ -40,39 +38,38 @@ class Backstage:
     def __init__(self, root: str) -> None:
         self._home = Home.of_supervision(root)
         self._engine = Engine(self._home.root)
-        self._networks: Networks | None = None
-        default_profile(capabilities_of(CreateOptions("")))
-
-    @property
-    def _open(self) -> Networks:
-        if self._networks is None:
-            self._networks = self._home.open_networks()
-        return self._networks
+        self._attachments = Attachments(self._engine)
+        _preload()
 
     def prepare(self, container_id: str) -> None:
         """Before each launch: its root, its network and its bundle. Raises `SupervisionError`, and leaves nothing."""
         with _said("prepare"):
             container = self._container(container_id)
             try:
-                set_up(container, self._open, self._engine.volumes)
+                set_up(container, self._attachments, self._engine.volumes)
             except BaseException:
                 self.ended(container_id)
                 raise
 
     def running(self, container_id: str, pid: int) -> None:
-        """It has a process: what is held for it is held by that now."""
+        """It has a process: what is held for it is held by that now. One that has ended already has nothing."""
         with _said("adopt"):
-            self._open.adopt(container_id, pid)
+            try:
+                self._attachments.running(container_id, pid)
+            except NetworkError:
+                if start_time_of(pid) is not None:
+                    raise
 
     def ended(self, container_id: str) -> None:
         """Its last process has gone. Idempotent."""
         with _said("end"):
-            take_down(self._home, container_id, self._open, self._engine.volumes)
+            take_down(self._home, container_id, self._attachments, self._engine.volumes)
 
     def removed(self, container_id: str) -> None:
         """The supervisor has forgotten it; one that was to remove itself goes. Idempotent."""
         with _said("remove"):
             container = Container.read(self._home, container_id)
+            self._attachments.removed(container_id)
             with_volumes = container is not None and container.config.auto_remove
             finish(self._home, self._engine.volumes, container_id, anonymous=with_volumes)
             if container is not None:
@@ -95,6 +92,22 @@ class Backstage:
         if container is None:
             raise SupervisionError(f"{self._home.container(container_id)} is not there any more")
         return container
+
+
+def _preload() -> None:
+    """What is heavy and what every start needs, for the children to come; nearly all of it is pyroute2's."""
+    import runtime.engine.descent
+    import runtime.engine.events
+    import runtime.engine.populate
+    import runtime.engine.ports
+    import runtime.engine.volumes
+    import runtime.image.union
+    import runtime.image.user
+    import runtime.network.files
+    import runtime.network.modes
+    import runtime.network.networks  # noqa: F401
+
+    default_profile(capabilities_of(CreateOptions("")))
 
 
 @contextmanager
