@@ -81,6 +81,11 @@ class RunContext:
         return self.roots.containers / self.run_id
 
     @property
+    def engine(self) -> Path:
+        """A home for an engine of the run's own: containers, images and networks that nobody else sees."""
+        return self.containers / "engine"
+
+    @property
     def cgroup(self) -> str:
         """The control group above the run's own, below each hierarchy's mount."""
         return f"tare/{self.run_id}"

@@ -14,6 +14,7 @@ class Exit(IntEnum):
     HOST_CANNOT = 3
     INSTANCES_FAILED = 4
     REFUSED = 5
+    DIFFERS = 99
     INTERRUPTED = 130
 
 

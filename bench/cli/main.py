@@ -14,6 +14,8 @@ from bench.cli.exits import CommandError, Exit
 _VERBS = {
     "density": "Launch containers and virtual machines of one image, measure, and take all down again.",
     "calibrate": "Launch containers by our runtime and by others, and compare with the least that it could cost.",
+    "engines": "Pull, push, load, build and run images by our engine and by others, and compare.",
+    "demo": "Give the demonstrations of the 2014 introduction to Docker, with our engine, on this host.",
     "report": "Rebuild the report of a run directory.",
     "clean": "Remove what a killed run left on the host.",
 }
@@ -47,7 +49,8 @@ class Verbs(click.Group):
 def cli() -> None:
     """Measure what virtual machines and containers cost, side by side, on this host.
 
-    Exit codes: 0 done, 2 usage, 3 the host cannot, 4 some instances failed, 5 refused for safety, 130 interrupted.
+    Exit codes: 0 done, 2 usage, 3 the host cannot, 4 some instances failed, 5 refused for safety, 99 a
+    demonstration differs, 130 interrupted.
     """
 
 

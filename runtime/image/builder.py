@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import tarfile
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runtime.image.config import History, ImageConfig
 from runtime.image.descriptor import Descriptor
@@ -106,6 +106,21 @@ def build_image(store: ImageStore, reference: str, layers: Sequence[LayerRecipe]
         history=tuple(History(created_by=layer.created_by) for layer in layers),
     )
     manifest = Manifest(_ensure_blob(store, config.encode(), CONFIG), descriptors)
+    return store.tag(reference, _ensure_blob(store, manifest.encode(), MANIFEST))
+
+
+def extend_image(
+    store: ImageStore, base: Image, reference: str, layers: Sequence[LayerRecipe], **execution: Any
+) -> Image:
+    """Make an image of ``base`` and further layers, whose configuration differs in ``execution`` (`ImageConfig`)."""
+    added = tuple(_ensure_blob(store, layer_tar(layer.entries), LAYER) for layer in layers)
+    config = replace(
+        base.config,
+        **execution,
+        diff_ids=(*base.config.diff_ids, *(descriptor.digest for descriptor in added)),
+        history=(*base.config.history, *(History(created_by=layer.created_by) for layer in layers)),
+    )
+    manifest = Manifest(_ensure_blob(store, config.encode(), CONFIG), (*base.manifest.layers, *added))
     return store.tag(reference, _ensure_blob(store, manifest.encode(), MANIFEST))
 
 

@@ -14,6 +14,7 @@
         BlobNotFound             a document names content that the store does not hold
         CorruptBlob              content whose digest or size differs from what was promised
       ArchiveError               a file of images (docker-archive, oci-archive) that cannot be read
+      BootstrapError             a base image cannot be made of the distribution's packages
       LayerError                 a layer cannot be extracted or built; names the layer and the entry
         UnsafeEntry              an entry that would reach outside the layer's own directory
         LayerTooLarge            more bytes or entries than the limits allow
@@ -68,6 +69,10 @@ class CorruptBlob(StoreError):
 
 class ArchiveError(ImageError):
     """A file of images that cannot be read; the message names the file and the member."""
+
+
+class BootstrapError(ImageError):
+    """A base image cannot be made of the distribution's packages; the message says what to do."""
 
 
 class LayerError(ImageError):

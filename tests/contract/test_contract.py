@@ -250,5 +250,5 @@ def test_a_name_may_be_used_again_after_remove(kind: Kind, created: Instance) ->
 
 def files_of(name: str) -> set[Path]:
     """What bears the instance's name where a driver may put something for it."""
-    roots = (DATA / "containers", Path("/run"), *Path(tempfile.gettempdir()).glob("tare-*"))
+    roots = (DATA / "runs", Path("/run"), *Path(tempfile.gettempdir()).glob("tare-*"))
     return {path for root in roots for path in root.rglob(f"*{name}*")}

@@ -153,7 +153,7 @@ def host_inventory() -> dict[str, set[str]]:
         "mounts": set(Path("/proc/self/mounts").read_text().splitlines()),
         "cgroups": {path for group in groups for path in _output("find", group, "-type", "d").splitlines()},
         "namespaces": set(_output("ip", "netns", "list").splitlines()),
-        "runs": _entries(RUNS) | _entries(DATA / "containers"),
+        "runs": _entries(RUNS) | _entries(DATA / "runs"),
         "domains": _entries(Path("/run/libvirt/qemu")),
     }
 

@@ -1,0 +1,1 @@
+"""The deck's five demonstrations, carried out on this host by our own engine."""

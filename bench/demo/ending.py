@@ -1,0 +1,113 @@
+"""The end of an engine that belongs to a run: its processes, mounts, networks and groups, whatever state they are in.
+
+It asks nobody: the run may have been killed, and its supervisor with it. What is below the engine's directory is known
+by that; control groups and network namespaces by the ids of its containers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.workload import WorkloadError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_GROUP = "tare-engine"
+_DIES_WITHIN_S = 20.0
+
+
+def end_engine(root: Path) -> None:
+    """Take all of it down but its directory. Idempotent; raises `WorkloadError` if something does not go."""
+    if not root.is_dir():
+        return
+    _kill(root)
+    _unmount(root)
+    _release_networks(root)
+    for group in engine_groups(root):
+        with contextlib.suppress(OSError):
+            group.rmdir()
+
+
+def engine_processes(root: Path) -> Iterator[int]:
+    """Its commands and its supervisor, which name its directory, and whatever is in a group of its containers."""
+    ids = container_ids(root)
+    own = os.getpid()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != own and _belongs(entry, root, ids):
+            yield int(entry.name)
+
+
+def container_ids(root: Path) -> frozenset[str]:
+    """The ids of its containers, by their directories."""
+    places = (root / "containers", root / "supervision" / "containers")
+    return frozenset(entry.name for place in places if place.is_dir() for entry in place.iterdir())
+
+
+def engine_groups(root: Path) -> list[Path]:
+    """The control groups of its containers in every hierarchy, the deepest first."""
+    ids = container_ids(root)
+    lines = _read(Path("/proc/self/mountinfo")).splitlines()
+    tops = {Path(line.split(" ")[4], _GROUP) for line in lines if " - cgroup" in line}
+    groups = [top / one for top in tops if top.is_dir() for one in ids if (top / one).is_dir()]
+    found = [Path(path) for group in groups for path, _, _ in os.walk(group)]
+    return sorted(found, key=lambda path: len(path.parts), reverse=True)
+
+
+def engine_mounts(root: Path) -> list[str]:
+    """What is mounted below its directory, the last first."""
+    points = [line.split(" ")[4] for line in _read(Path("/proc/self/mountinfo")).splitlines()]
+    return [point for point in reversed(points) if point.startswith(f"{root}/")]
+
+
+def _belongs(entry: Path, root: Path, ids: frozenset[str]) -> bool:
+    words = (*_read(entry / "cmdline").split("\0"), *_read(entry / "environ").split("\0"))
+    if any(word in {str(root), f"TARE_ROOT={root}"} or word.startswith(f"{root}/") for word in words):
+        return True
+    return any(one in ids for line in _read(entry / "cgroup").splitlines() for one in line.split("/"))
+
+
+def _kill(root: Path) -> None:
+    """Again and again, until there is nobody: a supervisor starts again what ends."""
+    deadline = time.monotonic() + _DIES_WITHIN_S
+    while processes := list(engine_processes(root)):
+        for group in engine_groups(root):
+            # Who is in a frozen group of version 1 does not die of SIGKILL (cgroup-v1/freezer-subsystem.rst).
+            with contextlib.suppress(OSError):
+                (group / "freezer.state").write_text("THAWED", encoding="ascii")
+        for pid in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            raise WorkloadError(f"end process {processes[0]} of the engine in {root}: it does not die")
+        time.sleep(0.05)
+
+
+def _unmount(root: Path) -> None:
+    for point in engine_mounts(root):
+        subprocess.run(("umount", "--lazy", point), capture_output=True, check=False)
+
+
+def _release_networks(root: Path) -> None:
+    if not (root / "networks").is_dir():
+        return
+    from runtime.network.networks import Networks
+
+    networks = Networks(root / "networks", root / "networks" / "run")
+    try:
+        networks.reconcile()
+    finally:
+        networks.close()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
