@@ -209,7 +209,11 @@ class ArchiveWriter:
         self._write(END)
 
     def _write(self, data: bytes) -> None:
-        """All of it: a pipe may take less at a time."""
-        view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) or 0 :]
+        write_all(self._file, data)
+
+
+def write_all(file: Writable, data: bytes) -> None:
+    """All of it: a pipe may take less at a time."""
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) or 0 :]

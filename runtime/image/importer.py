@@ -70,8 +70,8 @@ def _load(store: ImageStore, archive: ArchiveFile) -> tuple[Image, ...]:
     layout = _ArchiveLayout(archive)
     entries = layout.index().manifests
     if MANIFEST_NAME not in archive:
-        found = [(_bring(store, layout, entry), _names(layout.root, entry)) for entry in entries]
-        return tuple(image for descriptor, known in found for image in _list(store, descriptor, known))
+        brought = [(_bring(store, layout, entry), _names(layout.root, entry)) for entry in entries]
+        return tuple(image for descriptor, known in brought for image in _list(store, descriptor, known))
     # docker from 25 on writes both at once. The layout keeps the images' digests, manifest.json has the whole names.
     names = docker_names(archive)
     manifests = {layout.manifest(found).config.digest: entry for entry in entries if (found := _found(layout, entry))}

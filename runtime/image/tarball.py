@@ -1,4 +1,4 @@
-"""Root filesystems as plain archives: made an image of one layer (``import``), and written (``export``)."""
+"""Root filesystems as plain archives: made an image of one layer (``import``)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,10 @@ from runtime.image.compressed import plain_stream
 from runtime.image.config import ImageConfig
 from runtime.image.errors import LayerTooLarge
 from runtime.image.manifest import LAYER
-from runtime.image.members import tree_members
-from runtime.image.tarwriter import archive
 from runtime.image.tree import tree_path
-from runtime.image.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable
 
     from runtime.image.descriptor import Descriptor
     from runtime.image.digest import Readable
@@ -45,13 +41,6 @@ def import_tarball(store: ImageStore, stream: Readable, options: ImportOptions, 
     config = append_layer(options.change(ImageConfig()), layer, options.author)
     config = replace(config, created=config.history[-1].created, author=options.author.author)
     return write_image(store, config, (layer,), options.reference)
-
-
-def export_tarball(layers: Sequence[Path], write: Callable[[bytes], object]) -> None:
-    """Write all that the union of the directories (bottom first) has as an archive."""
-    with View.of(layers) as view:
-        for chunk in archive(tree_members(view, view.root)):
-            write(chunk)
 
 
 class _Bounded:
