@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.workload import WorkloadError
+from runtime.cgroups.cgroup import remove_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +32,20 @@ def end_engine(root: Path) -> None:
     _unmount(root)
     _release_networks(root)
     for group in engine_groups(root):
-        with contextlib.suppress(OSError):
-            group.rmdir()
+        remove_directory(str(group))
+    if left := engine_leftovers(root):
+        raise WorkloadError(f"end the engine in {root}: {left[0]} does not go")
+
+
+def engine_leftovers(root: Path) -> tuple[str, ...]:
+    """What it has on the host now, one line each."""
+    if not root.is_dir():
+        return ()
+    return (
+        *(f"process {pid} of the engine in {root}" for pid in engine_processes(root)),
+        *(f"mount {point}" for point in engine_mounts(root)),
+        *(f"cgroup {group}" for group in engine_groups(root)),
+    )
 
 
 def engine_processes(root: Path) -> Iterator[int]:

@@ -81,8 +81,8 @@ def _letters() -> tuple[LayerRecipe, ...]:
 
 def _registry() -> tuple[LayerRecipe, ...]:
     program = (Directory("usr"), Directory("usr/bin"), File(_PROGRAM, _registry_program(), mode=0o755))
-    places = tuple(map(Directory, ("etc", "etc/docker", "etc/docker/registry", "var", "var/lib", _DATA.lstrip("/"))))
-    config = (*places, File("etc/docker/registry/open.yml", _CONFIG.encode()))
+    places = ("etc", "etc/docker", "etc/docker/registry", "var", "var/lib", _DATA.lstrip("/"))
+    config = (*(Directory(place) for place in places), File("etc/docker/registry/open.yml", _CONFIG.encode()))
     return LayerRecipe(program, "the program of the package docker-registry"), LayerRecipe(config, "its configuration")
 
 
