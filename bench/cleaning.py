@@ -2,8 +2,8 @@
 
 Ours are: launchers with a label in their command line, machines and engines' daemons that name a run's directory there,
 processes in control groups below ``tare``, processes whose root directory is one of ours, engines that have their home
-in a run's directory with all that they run, domains with our metadata, links with our alias, what dead containers hold of
-networks, the groups and the runs' directories.
+in a run's directory with all that they run, domains with our metadata, links with our alias, what dead containers hold
+of networks, the groups and the runs' directories.
 """
 
 from __future__ import annotations
