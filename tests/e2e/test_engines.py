@@ -24,7 +24,7 @@ def chosen(option: str, *names: str) -> tuple[str, ...]:
 def test_engines_take_turns_and_leave_nothing(tmp_path: Path) -> None:
     wait_for_host()
     before = host_inventory()
-    outcome = bench(*TINY, "--json", "--output", str(tmp_path / "run"))
+    outcome = bench(*TINY, "--json", "--output", str(tmp_path / "run"), within_s=280)
     events = (tmp_path / "run/events.jsonl").read_text()
     assert outcome.code == 0, (outcome.stderr, events)
     found = document(outcome)
