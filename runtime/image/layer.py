@@ -63,8 +63,10 @@ def extract_layer(
     directory: Path,
     lowers: Sequence[Path] = (),
     limits: LayerLimits = DEFAULT_LIMITS,
-) -> None:
+) -> int:
     """Extract what ``blob`` yields into the empty ``directory``, verifying it to the last byte on the way.
+
+    Returns how many bytes the files in it hold.
 
     ``lowers`` are the directories of the layers below, bottom first: a directory that the archive only
     implies gets the owner and the mode it has there. Raises `LayerError` and its kinds, `CorruptBlob`,
@@ -76,7 +78,8 @@ def extract_layer(
             hashed = HashingReader(plain, layer.diff_id.algorithm)
             archive = Archive(hashed, limits, name)
             with Tree.at(directory) as tree:
-                _Extraction(tree, name, lowers, limits.devices).run(archive)
+                extraction = _Extraction(tree, name, lowers, limits.devices)
+                extraction.run(archive)
             archive.drain()
     except LayerError:
         blob.drain()  # damage explains an error better than the error itself does
@@ -84,6 +87,7 @@ def extract_layer(
     blob.drain()  # to the last byte, even if a decompressor should stop before it
     if hashed.digest != layer.diff_id:
         raise CorruptBlob(f"{name}: the archive in blob {layer.descriptor.digest} has digest {hashed.digest}")
+    return extraction.size_bytes
 
 
 def is_opaque(directory: Path) -> bool:
@@ -107,6 +111,7 @@ class _Extraction:
         self._privileged = os.geteuid() == 0
         # Set when all is done: whatever is made in a directory changes its time.
         self._mtimes_ns: dict[TreePath, int] = {(): 0}
+        self.size_bytes = 0
 
     def run(self, archive: Archive) -> None:
         for entry, content in archive:
@@ -114,6 +119,7 @@ class _Extraction:
             try:
                 with layer_errors(place):
                     self._extract(entry, content)
+                    self.size_bytes += entry.size if content is not None else 0
             except UnsafeEntry as error:
                 raise UnsafeEntry(f"{place}: {error}") from error
         self._set_directory_times()
