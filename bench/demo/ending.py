@@ -110,13 +110,17 @@ def _unmount(root: Path) -> None:
 def _release_networks(root: Path) -> None:
     if not (root / "networks").is_dir():
         return
-    from runtime.network.networks import Networks
+    import shutil
 
-    networks = Networks(root / "networks", root / "networks" / "run")
+    from runtime.engine.home import Home
+
+    home = Home(str(root))
+    networks = home.open_networks()
     try:
-        networks.reconcile()
+        networks.reconcile(known=())
     finally:
         networks.close()
+    shutil.rmtree(home.networks_run, ignore_errors=True)
 
 
 def _read(path: Path) -> str:
