@@ -11,6 +11,7 @@ import os
 import runtime.image.union
 import runtime.image.user  # noqa: F401 - for the children to come
 from runtime.cgroups.hierarchy import CgroupError
+from runtime.engine.attachments import Attachments
 from runtime.engine.container import Container
 from runtime.engine.engine import Engine
 from runtime.engine.errors import EngineError
@@ -31,8 +32,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runtime.network.networks import Networks
-
 
 class Backstage:
     """Of the supervisor with this root directory; nothing that it holds is shared by two processes."""
@@ -40,21 +39,15 @@ class Backstage:
     def __init__(self, root: str) -> None:
         self._home = Home.of_supervision(root)
         self._engine = Engine(self._home.root)
-        self._networks: Networks | None = None
+        self._attachments = Attachments(self._engine)
         default_profile(capabilities_of(CreateOptions("")))
-
-    @property
-    def _open(self) -> Networks:
-        if self._networks is None:
-            self._networks = self._home.open_networks()
-        return self._networks
 
     def prepare(self, container_id: str) -> None:
         """Before each launch: its root, its network and its bundle. Raises `SupervisionError`, and leaves nothing."""
         with _said("prepare"):
             container = self._container(container_id)
             try:
-                set_up(container, self._open, self._engine.volumes)
+                set_up(container, self._attachments, self._engine.volumes)
             except BaseException:
                 self.ended(container_id)
                 raise
@@ -62,17 +55,18 @@ class Backstage:
     def running(self, container_id: str, pid: int) -> None:
         """It has a process: what is held for it is held by that now."""
         with _said("adopt"):
-            self._open.adopt(container_id, pid)
+            self._attachments.running(container_id, pid)
 
     def ended(self, container_id: str) -> None:
         """Its last process has gone. Idempotent."""
         with _said("end"):
-            take_down(self._home, container_id, self._open, self._engine.volumes)
+            take_down(self._home, container_id, self._attachments, self._engine.volumes)
 
     def removed(self, container_id: str) -> None:
         """The supervisor has forgotten it; one that was to remove itself goes. Idempotent."""
         with _said("remove"):
             container = Container.read(self._home, container_id)
+            self._attachments.removed(container_id)
             with_volumes = container is not None and container.config.auto_remove
             finish(self._home, self._engine.volumes, container_id, anonymous=with_volumes)
             if container is not None:

@@ -47,13 +47,17 @@ class MountOption(Value):
 
 
 class PublishedPort(Value):
-    """``count`` ports from ``port`` on at the host's from ``host_port`` on, 0 for any; ``host_ip`` empty is all."""
+    """``count`` ports from ``port`` on at the host's from ``host_port`` on, 0 for any; ``host_ip`` empty is all.
+
+    With ``host_last`` the one port may be at any of the host's up to that one.
+    """
 
     port: int
     host_port: int = 0
     protocol: str = "tcp"
     host_ip: str = ""
     count: int = 1
+    host_last: int = 0
 
 
 class DeviceOption(Value):

@@ -10,7 +10,8 @@ import os
 
 from runtime import jsontext
 from runtime.engine.bundle import Ground, make_bundle
-from runtime.engine.container import ATTACHED
+from runtime.engine.called import files_of, hostname_of
+from runtime.engine.container import ATTACHED, Container
 from runtime.engine.errors import EngineError, StartFailed
 from runtime.engine.identity import identify
 from runtime.engine.modes import joined
@@ -20,32 +21,29 @@ from runtime.rootfs.overlay import Overlay, is_mounted, mount_overlay, unmount
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from runtime.engine.container import Container
+    from runtime.engine.attachments import Attachments
     from runtime.engine.home import Home
     from runtime.engine.volumes import Volumes
-    from runtime.network.networks import Networks
 
 _INITS = ("/usr/bin/docker-init", "/usr/bin/tini-static", "/usr/bin/catatonit", "/usr/bin/tini")
 _PLACES = ("upper", "work", "merged")
 
 
-def set_up(container: Container, networks: Networks, volumes: Volumes) -> None:
+def set_up(container: Container, attachments: Attachments, volumes: Volumes) -> None:
     """Everything, and its config.json last. Whatever an earlier start has left is taken away first."""
-    from runtime.engine.wiring import wire
-
     clear(container.home, container.id)
     config = container.config
     _mount_root(container)
     _mount_volumes(container, volumes)
     shm = _mount_shm(container)
-    network, hostname, files = wire(container, networks)
+    network = attachments.attach(container)
     ground = Ground(
         identity=identify(container.merged, config.user, config.group_add),
-        hostname=hostname,
+        hostname=hostname_of(container),
         network=network,
         pid=_namespace(container.home, config.pid, "pid"),
         ipc=_namespace(container.home, config.ipc, "ipc"),
-        files=files,
+        files=files_of(container, attachments.networks),
         shm=shm,
         init=_init() if config.init else "",
     )
@@ -132,11 +130,17 @@ def _init() -> str:
     raise EngineError("an init for containers is missing on this host: install tini or docker-init")
 
 
-def take_down(home: Home, container_id: str, networks: Networks, volumes: Volumes) -> None:
+def take_down(home: Home, container_id: str, attachments: Attachments, volumes: Volumes) -> None:
     """It has ended. Idempotent."""
-    networks.release(container_id)
+    attachments.ended(container_id)
     clear(home, container_id)
-    volumes.unmount(container_id)
+    container = Container.read(home, container_id)
+    volumes.unmount(container_id, None if container is None else volume_names(container))
+
+
+def volume_names(container: Container) -> tuple[str, ...]:
+    """Of the volumes that it has."""
+    return tuple(dict.fromkeys(point.name for point in container.mounts if point.name))
 
 
 def clear(home: Home, container_id: str) -> None:
