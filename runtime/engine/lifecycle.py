@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from runtime.engine.errors import AlreadyRunning, Conflict, EngineError, NoSuchContainer, NotRunning, start_failure
-from runtime.engine.records import locked
+from runtime.engine.records import TAKEN_ON, locked, write_file
 from runtime.engine.states import read_life, read_state
 from runtime.unwinding import contextmanager
 
@@ -48,9 +46,14 @@ def _reason(message: str, container_id: str) -> str:
 
 def take_on(engine: Engine, container: Container) -> None:
     """Have the supervisor know it, on terms as they are now."""
-    with locked(container.directory):
-        if not os.path.exists(f"{engine.home.supervised(container.id)}/record.json"):
-            engine.supervisor.create(terms_of(container))
+    try:
+        with locked(container.directory):
+            if read_life(engine.home, container.id) is None:
+                engine.supervisor.create(terms_of(container))
+                # From now on a container without a record of the supervisor's is one whose removal was not finished.
+                write_file(f"{container.directory}/{TAKEN_ON}", "")
+    except FileNotFoundError as error:
+        raise NoSuchContainer(container.id) from error
 
 
 def terms_of(container: Container) -> Terms:
