@@ -53,8 +53,8 @@ class Finder:
     def _forget(self) -> None:
         try:
             os.unlink(self._path)
-        except OSError:
-            pass
+        except OSError:  # somebody else did
+            return
 
 
 def _is_current(entry: Entry) -> bool:

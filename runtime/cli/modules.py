@@ -1,6 +1,7 @@
 """Keep all modules of a cold command compiled in one file, as Python keeps each in a .pyc of its own.
 
-Eighty modules are eighty searches, stats, opens and reads. `runtime.cli.finder` reads the file that `write` makes. A source that is of another time or size than it was then is imported as usual, and the file made anew.
+Eighty modules are eighty searches, stats, opens and reads. `runtime.cli.finder` reads the file that `write` makes. A
+source that is of another time or size than it was then is imported as usual, and the file made anew.
 """
 
 from __future__ import annotations

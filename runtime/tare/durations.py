@@ -20,8 +20,8 @@ def parse_duration(text: str) -> float:
         return 0.0
     total, found = 0.0, bool(rest)
     while rest:
-        number = _leading(rest, "0123456789.")
-        unit = _leading(rest[len(number) :], "nuµmsh")
+        number = _while(rest, numeric=True)
+        unit = _while(rest[len(number) :], numeric=False)
         if not number.strip(".") or number.count(".") > 1:
             found = False
             break
@@ -36,5 +36,9 @@ def parse_duration(text: str) -> float:
     return (-total if text.startswith("-") else total) / _UNITS_NS["s"]
 
 
-def _leading(text: str, characters: str) -> str:
-    return text[: len(text) - len(text.lstrip(characters))]
+def _while(text: str, *, numeric: bool) -> str:
+    """The beginning that is a number, or none."""
+    end = 0
+    while end < len(text) and (text[end] in "0123456789.") == numeric:
+        end += 1
+    return text[:end]

@@ -115,7 +115,7 @@ _SECURITY = (
     Flag("security-opt", "Security Options", metavar="list", many=True),
     Flag("device", "Add a host device to the container", metavar="list", many=True, convert=texts.device),
     Flag("device-cgroup-rule", "Add a rule to the cgroup allowed devices list", metavar="list", many=True),
-    Flag("sysctl", "Sysctl options", metavar="map", many=True, convert=texts.named_value),
+    Flag("sysctl", "Sysctl options", metavar="map", many=True, convert=texts.sysctl),
     Flag("ipc", "IPC mode to use", metavar="string"),
     Flag("pid", "PID namespace to use", metavar="string"),
     Flag("uts", "UTS namespace to use", metavar="string"),
@@ -129,6 +129,8 @@ _LOGS = (
 CREATE_FLAGS = (
     *_PROCESS, *_IDENTITY, *_HEALTH, *_RESOURCES, *_NETWORK, *_FILES, *_SECURITY, *_LOGS, *PULL_FLAGS,
 )  # fmt: skip
+
+_UNNAMED = frozenset({"bridge", "default", "host", "none"})
 
 
 def create_options(given: Given) -> CreateOptions:
@@ -275,9 +277,12 @@ def _resources(given: Given) -> dict[str, Any]:
 
 def _network(given: Given) -> dict[str, Any]:
     network = given.text("net") or given.text("network")
+    aliases = (*given.many("network-alias"), *given.many("net-alias"))
+    if aliases and (network in _UNNAMED or network.startswith("container:")):
+        raise UsageError("network-scoped aliases are only supported for user-defined networks")
     return {
         "network": "bridge" if network == "default" else network,
-        "network_aliases": (*given.many("network-alias"), *given.many("net-alias")),
+        "network_aliases": aliases,
         "ip": given.text("ip"),
         "ip6": given.text("ip6"),
         "mac": given.text("mac-address"),

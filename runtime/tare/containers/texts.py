@@ -9,6 +9,8 @@ _ULIMITS = frozenset({
     "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
     "rttime", "sigpending", "stack",
 })  # fmt: skip
+_SYSCTLS = frozenset({"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem"})
+_OWN_SYSCTLS = ("kernel.shm", "fs.mqueue.", "net.")
 _ACCESS = frozenset("rwm")
 
 
@@ -105,6 +107,14 @@ def named_value(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise ValueError(f"{text} must be formatted as key=value")
     return name, value
+
+
+def sysctl(text: str) -> tuple[str, str]:
+    """``NAME=VALUE``, of those that are a container's own (docker, opts.ValidateSysctl)."""
+    name, value = named_value(text)
+    if name in _SYSCTLS or name.startswith(_OWN_SYSCTLS):
+        return name, value
+    raise ValueError(f"sysctl '{text}' is not allowed")
 
 
 def tmpfs(text: str) -> tuple[str, str]:
