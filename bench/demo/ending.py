@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -80,8 +81,9 @@ def engine_mounts(root: Path) -> list[str]:
 
 
 def _belongs(entry: Path, root: Path, ids: frozenset[str]) -> bool:
-    words = (*_read(entry / "cmdline").split("\0"), *_read(entry / "environ").split("\0"))
-    if any(word in {str(root), f"TARE_ROOT={root}"} or word.startswith(f"{root}/") for word in words):
+    # A process that has changed its title has words with blanks between, and perhaps no environment.
+    named = re.compile(rf"(?<![^\0 =]){re.escape(str(root))}(?![^\0 /])")
+    if any(named.search(_read(entry / name)) for name in ("cmdline", "environ")):
         return True
     return any(one in ids for line in _read(entry / "cgroup").splitlines() for one in line.split("/"))
 

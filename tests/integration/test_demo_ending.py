@@ -38,11 +38,13 @@ def killed(tmp_path: Path) -> Iterator[tuple[RunContext, list[subprocess.Popen[b
     for group in groups:
         group.mkdir(parents=True)
     environment = {"TARE_ROOT": str(context.engine)}
-    sleeps = [subprocess.Popen(("sleep", "1000"), env=env) for env in ({}, environment, {})]
-    for group, sleep in zip(groups, (sleeps[0], sleeps[2]), strict=True):
+    sleeps = [subprocess.Popen(("sleep", "1000"), env=env) for env in ({}, environment)]
+    titles = (f"tare-keeper {context.engine}/supervision", f"tare-keeper {context.engine}s/supervision")
+    sleeps += [subprocess.Popen((title, "1000"), executable="/usr/bin/sleep", env={}) for title in titles]
+    for group, sleep in zip(groups, (sleeps[0], sleeps[3]), strict=True):
         (group / "cgroup.procs").write_text(str(sleep.pid))
     try:
-        yield context, sleeps[:2], sleeps[2]
+        yield context, sleeps[:3], sleeps[3]
     finally:
         for sleep in sleeps:
             sleep.kill()
@@ -60,7 +62,7 @@ def test_all_of_it_ends_and_nobody_else(
     assert {line.split()[0] for line in engine_leftovers(context.engine)} == {"process", "mount", "cgroup"}
     end_engine(context.engine)
     end_engine(context.engine)
-    assert [process.wait(timeout=30) for process in ours] == [-9, -9]
+    assert [process.wait(timeout=30) for process in ours] == [-9, -9, -9]
     assert other.poll() is None
     assert engine_leftovers(context.engine) == ()
     assert engine_groups(context.engine) == []
@@ -71,6 +73,6 @@ def test_cleaning_finds_it_in_a_killed_runs_directory(
 ) -> None:
     context, ours, _ = killed
     shown = clean(context.roots, dry_run=True)
-    assert sum(f"of the engine in {context.engine}" in line for line in shown) == 2
+    assert sum(f"of the engine in {context.engine}" in line for line in shown) == 3
     assert any(line.startswith(f"mount {context.engine}/") for line in shown)
     assert all(process.poll() is None for process in ours)
