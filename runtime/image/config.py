@@ -13,6 +13,11 @@ from runtime.image.errors import InvalidDigest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# What of ``config`` has a field of its own.
+_MEMBERS = frozenset(
+    ("Entrypoint", "Cmd", "Env", "User", "WorkingDir", "ExposedPorts", "Volumes", "Labels", "StopSignal")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -59,6 +64,8 @@ class ImageConfig:
     platform: Platform = field(default_factory=Platform.host)
     created: str = ""
     author: str = ""
+    # The other members of ``config`` as they are, Docker's Healthcheck, Shell, OnBuild and StopTimeout among them.
+    extensions: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -85,6 +92,7 @@ class ImageConfig:
             platform=Platform.from_json(document),
             created=document.text("created", ""),
             author=document.text("author", ""),
+            extensions={key: value for key, value in config.value.items() if key not in _MEMBERS and value is not None},
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -103,7 +111,7 @@ class ImageConfig:
         return encode(self.to_json())
 
     def _execution_json(self) -> dict[str, Any]:
-        json: dict[str, Any] = {
+        json: dict[str, Any] = dict(self.extensions) | {
             "Entrypoint": list(self.entrypoint),
             "Cmd": list(self.cmd),
             "Env": list(self.env),

@@ -55,6 +55,7 @@ FULL_CONFIG = ImageConfig(
     platform=ARM,
     created="2020-01-01T00:00:00Z",
     author="me",
+    extensions={"Shell": ["/bin/bash", "-c"], "Healthcheck": {"Test": ["NONE"]}},
 )
 
 
