@@ -13,7 +13,7 @@ from runtime.tare.errors import CommandError
 from runtime.values import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _MOST_BYTES = 1 << 20
@@ -23,16 +23,21 @@ DEFAULT_NETWORK = "default"
 
 
 class NamedNetwork(Value):
-    """A network: ``flags`` are ``tare network create``'s."""
+    """A network; an ``external`` one has to be there, and stays."""
 
     key: str
     name: str
     external: bool = False
-    flags: tuple[str, ...] = ()
+    internal: bool = False
+    ipv6: bool = False
+    labels: tuple[tuple[str, str], ...] = ()
+    subnets: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    ranges: tuple[str, ...] = ()
 
 
 class NamedVolume(Value):
-    """A volume, with its labels."""
+    """A volume; an ``external`` one has to be there."""
 
     key: str
     name: str
@@ -165,16 +170,29 @@ def _network(key: str, item: Any, project: str) -> NamedNetwork:
     )
     if reading.text("driver") not in {"", "bridge"}:
         raise CommandError(f"{reading.at('driver')}: {reading.text('driver')!r} is not supported; bridge is")
-    flags = [f"--label={name}={value or ''}" for name, value in reading.pairs("labels")]
-    flags += ["--internal"] * reading.flag("internal") + ["--ipv6"] * reading.flag("enable_ipv6")
-    ipam = Reading(reading.raw("ipam"), reading.at("ipam"), ("driver", "config"))
+    external = reading.flag("external")
+    subnets = tuple(_subnets(Reading(reading.raw("ipam"), reading.at("ipam"), ("driver", "config"))))
+    return NamedNetwork(
+        key=key,
+        name=reading.text("name") or (key if external else f"{project}_{key}"),
+        external=external,
+        internal=reading.flag("internal"),
+        ipv6=reading.flag("enable_ipv6"),
+        labels=_labels(reading),
+        subnets=tuple(subnet.text("subnet") for subnet in subnets if subnet.text("subnet")),
+        gateways=tuple(subnet.text("gateway") for subnet in subnets if subnet.text("gateway")),
+        ranges=tuple(subnet.text("ip_range") for subnet in subnets if subnet.text("ip_range")),
+    )
+
+
+def _subnets(ipam: Reading) -> Iterator[Reading]:
     configs = ipam.raw("config")
     for number, config in enumerate(configs if isinstance(configs, list) else ()):
-        subnet = Reading(config, f"{ipam.at('config')}[{number}]", ("subnet", "gateway", "ip_range"))
-        names = {"subnet": "subnet", "gateway": "gateway", "ip_range": "ip-range"}
-        flags += [f"--{flag}={subnet.text(name)}" for name, flag in names.items() if subnet.text(name)]
-    external = reading.flag("external")
-    return NamedNetwork(key, reading.text("name") or (key if external else f"{project}_{key}"), external, tuple(flags))
+        yield Reading(config, f"{ipam.at('config')}[{number}]", ("subnet", "gateway", "ip_range"))
+
+
+def _labels(reading: Reading) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value or "") for name, value in reading.pairs("labels"))
 
 
 def _volume(key: str, item: Any, project: str) -> NamedVolume:
@@ -182,8 +200,8 @@ def _volume(key: str, item: Any, project: str) -> NamedVolume:
     if reading.text("driver") not in {"", "local"}:
         raise CommandError(f"{reading.at('driver')}: {reading.text('driver')!r} is not supported; local is")
     external = reading.flag("external")
-    labels = tuple((name, value or "") for name, value in reading.pairs("labels"))
-    return NamedVolume(key, reading.text("name") or (key if external else f"{project}_{key}"), external, labels)
+    name = reading.text("name") or (key if external else f"{project}_{key}")
+    return NamedVolume(key, name, external, _labels(reading))
 
 
 def _check_networks(services: tuple[Service, ...], known: set[str]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from runtime.tare.compose.conditions import CONDITIONS, STARTED
 from runtime.tare.compose.reading import Reading, scalar
 from runtime.tare.errors import CommandError
 from runtime.values import Value
@@ -40,8 +41,6 @@ _OWN = (
 )  # fmt: skip
 KEYS = (*_SINGLE, *_MANY, *_PAIRS, *_SWITCHES, *_OWN)
 
-CONDITIONS = ("service_started", "service_healthy", "service_completed_successfully")
-
 
 class Build(Value):
     """How its image is made: as ``tare build``'s flags, and the context."""
@@ -54,7 +53,7 @@ class Need(Value):
     """Another service that comes first, and the condition that it has to meet."""
 
     service: str
-    condition: str = "service_started"
+    condition: str = STARTED
 
 
 class Attached(Value):
@@ -237,7 +236,7 @@ def _needs(reading: Reading) -> tuple[Need, ...]:
 
 def _need(reading: Reading, name: str, item: Any) -> Need:
     how = Reading(item, f"{reading.at('depends_on')}.{name}", ("condition", "required", "restart"))
-    condition = how.text("condition") or CONDITIONS[0]
+    condition = how.text("condition") or STARTED
     if condition not in CONDITIONS:
         raise CommandError(f"{how.at('condition')}: {condition!r} is none of {', '.join(CONDITIONS)}")
     return Need(name, condition)

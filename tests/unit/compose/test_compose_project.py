@@ -119,7 +119,7 @@ def test_networks_and_volumes_have_the_projects_name() -> None:
     assert {network.key: network.name for network in project.networks} == {
         "back": "myapp_back", "outer": "outer", "default": "myapp_default",
     }  # fmt: skip
-    assert project.network("back").flags == ("--internal",)
+    assert project.network("back").internal
     assert [volume.name for volume in project.volumes] == ["myapp_data", "mine"]
 
 
