@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 class Finder:
     """Finds and loads the modules of the file (importlib.abc)."""
 
-    def __init__(self, path: str, entries: dict[str, Entry]) -> None:
+    def __init__(self, path: str, above: str, entries: dict[str, Entry]) -> None:
         self._path = path
+        self._above = above
         self._entries = entries
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
@@ -31,10 +32,10 @@ class Finder:
         entry = self._entries.get(name)
         if entry is None:
             return None
-        if not _is_current(entry):
+        source = f"{self._above}/{entry[0]}"
+        if not _is_current(source, entry):
             self._forget()
             return None
-        source = entry[0]
         spec = ModuleSpec(name, self, origin=source, is_package=source.endswith("/__init__.py"))  # type: ignore[arg-type]
         if spec.submodule_search_locations is not None:
             spec.submodule_search_locations.append(os.path.dirname(source))
@@ -57,9 +58,9 @@ class Finder:
             return
 
 
-def _is_current(entry: Entry) -> bool:
+def _is_current(source: str, entry: Entry) -> bool:
     try:
-        status = os.stat(entry[0])
+        status = os.stat(source)
     except OSError:
         return False
     return status.st_mtime_ns == entry[1] and status.st_size == entry[2]
@@ -76,4 +77,4 @@ def use_modules(package: str, program: str, left_out: Collection[str] = ()) -> N
 
         write(package, path, left_out)
     else:
-        sys.meta_path.insert(0, Finder(path, entries))  # type: ignore[arg-type]
+        sys.meta_path.insert(0, Finder(path, os.path.dirname(package), entries))  # type: ignore[arg-type]

@@ -23,9 +23,9 @@ def write(package: str, path: str, left_out: Collection[str] = ()) -> None:
 
     Folders that are ``left_out`` are not looked into.
     """
-    temporary = f"{path}.{os.getpid()}"
+    temporary, above = f"{path}.{os.getpid()}", os.path.dirname(package)
     with suppress(OSError, SyntaxError):  # a source that is being written: who needs it will say so
-        content = marshal.dumps({name: _entry(source) for name, source in _sources(package, left_out)})
+        content = marshal.dumps({name: _entry(source, above) for name, source in _sources(package, left_out)})
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(temporary, "wb") as file:
             file.write(content)
@@ -44,9 +44,9 @@ def _sources(package: str, left_out: Collection[str]) -> Iterator[tuple[str, str
                 yield name.removesuffix(".__init__"), source
 
 
-def _entry(source: str) -> tuple[str, int, int, bytes]:
-    """Where it is, when it was changed, its size, and what it compiles to."""
+def _entry(source: str, above: str) -> tuple[str, int, int, bytes]:
+    """Where it is below what may be moved or copied, when it was changed, its size, and what it compiles to."""
     with open(source, "rb") as file:
         status = os.fstat(file.fileno())
         code = compile(file.read(), source, "exec", dont_inherit=True, optimize=_NO_DOCSTRINGS)
-    return source, status.st_mtime_ns, status.st_size, marshal.dumps(code)
+    return os.path.relpath(source, above), status.st_mtime_ns, status.st_size, marshal.dumps(code)

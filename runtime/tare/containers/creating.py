@@ -40,9 +40,9 @@ def create(session: Session, given: Given) -> Container:
 
 def _pull(session: Session, given: Given, image: str) -> None:
     """Its progress goes to stderr: stdout is the container's."""
-    from runtime.tare.images.fetching import fetch
+    from runtime.tare.images.pull import pull_image
 
-    fetch(session, image, platform=given.text("platform"), quiet=given.switch("quiet"))
+    pull_image(session, image, platform=given.text("platform"), quiet=given.switch("quiet"))
 
 
 def _with_tag(image: str) -> str:

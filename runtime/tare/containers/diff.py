@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from runtime.image.changes import changes
 from runtime.tare.verb import Verb
 
 TYPE_CHECKING = False
@@ -12,9 +15,9 @@ if TYPE_CHECKING:
 
 def perform(session: Session, given: Given) -> None:
     """``A`` for added, ``C`` for changed, ``D`` for deleted."""
-    containers = session.engine.containers
-    for change in containers.changes(containers.find(given.arguments[0])):
-        session.say(f"{change.kind} {change.path}")
+    container = session.engine.containers.find(given.arguments[0])
+    for change in changes(Path(container.upper), [Path(layer) for layer in container.layers]):
+        session.say(str(change))
 
 
 DIFF = Verb(

@@ -22,11 +22,11 @@ _SHEET = Sheet("", {})
 
 def perform(session: Session, given: Given) -> None:
     """One line each, as they happen."""
-    moments = [_moment(given.text(name)) for name in ("since", "until")]
+    since_ns, until_ns = _moment(given.text("since")), _moment(given.text("until"))
     template = given.text("format")
     if template:
         lines_of(_SHEET, (), template)  # says what is wrong with it before something happens
-    for event in session.engine.events.recent(*moments, parse_filters(given.many("filter"))):
+    for event in session.engine.events.recent(since_ns, until_ns, parse_filters(given.many("filter"))):
         session.say(lines_of(_SHEET, [_row(event)], template)[0] if template else _line(event))
         session.flush()
 

@@ -67,7 +67,9 @@ def _container(session: Session, name: str, *, size: bool) -> Any:
     container = containers.find(name)
     document = containers.inspect(container)
     if size:
-        document["SizeRw"], document["SizeRootFs"] = containers.sizes(container)
+        from runtime.engine.df import container_size
+
+        document["SizeRw"], document["SizeRootFs"] = container_size(container)
     return document
 
 

@@ -44,8 +44,7 @@ def perform(session: Session, given: Given) -> None:
     now = time.time()
     with_size = given.switch("size")
     sheet = Sheet(f"{_TEMPLATE}\t{{{{.Size}}}}" if with_size else _TEMPLATE, _HEADINGS)
-    sizes = session.engine.containers.sizes
-    rows = [row_of(one, now, sizes, full=given.switch("no-trunc")) for one in found]
+    rows = [row_of(one, now, full=given.switch("no-trunc")) for one in found]
     show(session, sheet, rows, given.text("format"))
 
 

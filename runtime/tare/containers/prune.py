@@ -20,12 +20,12 @@ def perform(session: Session, given: Given) -> None:
     if not given.switch("force") and not confirmed("This will remove all stopped containers."):
         return
     pruned = session.engine.system.prune_containers(filters)
-    if pruned.removed:
+    if pruned.containers:
         session.say("Deleted Containers:")
-        for container_id in pruned.removed:
+        for container_id in pruned.containers:
             session.say(container_id)
         session.say("")
-    session.say(f"Total reclaimed space: {human_size(pruned.reclaimed_bytes)}")
+    session.say(f"Total reclaimed space: {human_size(pruned.freed_bytes)}")
 
 
 PRUNE = Verb(

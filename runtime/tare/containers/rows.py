@@ -9,7 +9,7 @@ from runtime.tare.output.table import ellipsised
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
     from runtime.engine.container import Container
@@ -20,15 +20,8 @@ _COMMAND_LENGTH = 20
 _MOUNT_LENGTH = 15
 
 
-def row_of(
-    container: Container, now: float, sizes: Callable[[Container], tuple[int, int]], *, full: bool
-) -> Mapping[str, Any]:
-    """``full`` leaves out the ellipses; ``sizes`` are of what it has changed, and of all that it sees."""
-
-    def size() -> str:
-        changed, virtual = sizes(container)
-        return f"{human_size(changed)} (virtual {human_size(virtual)})"
-
+def row_of(container: Container, now: float, *, full: bool) -> Mapping[str, Any]:
+    """``full`` leaves out the ellipses."""
     return {
         "ID": container.id if full else container.short_id,
         "Names": container.name,
@@ -39,13 +32,21 @@ def row_of(
         "Ports": lambda: ports_of(container),
         "State": lambda: container.state.status,
         "Status": lambda: status_of(container.state, now),
-        "Size": size,
+        "Size": lambda: _size(container),
         "Labels": lambda: ",".join(f"{name}={content}" for name, content in container.labels.items()),
         "Label": lambda name: container.labels.get(name, ""),
         "Mounts": lambda: _mounts(container, full=full),
         "LocalVolumes": lambda: str(sum(mount.kind == "volume" for mount in container.mounts)),
         "Networks": lambda: ",".join(networks_of(container)),
     }
+
+
+def _size(container: Container) -> str:
+    """What it has changed, and all that it sees."""
+    from runtime.engine.df import container_size
+
+    changed, virtual = container_size(container)
+    return f"{human_size(changed)} (virtual {human_size(virtual)})"
 
 
 def _command(container: Container, *, full: bool) -> str:

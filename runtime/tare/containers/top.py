@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runtime.engine.top import top
 from runtime.tare.output.table import aligned
 from runtime.tare.verb import Verb
 
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 def perform(session: Session, given: Given) -> None:
     """The processes, with the host's ids."""
     name, *options = given.arguments
-    containers = session.engine.containers
-    table = containers.top(containers.find(name), tuple(options))
+    table = top(session.engine.containers.find(name), options)
     for line in aligned(["\t".join(row) for row in (table.titles, *table.processes)]):
         session.say(line)
 
