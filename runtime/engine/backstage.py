@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 
-import runtime.image.union
-import runtime.image.user  # noqa: F401 - for the children to come
 from runtime.cgroups.hierarchy import CgroupError
 from runtime.engine.attachments import Attachments
 from runtime.engine.container import Container
@@ -22,6 +20,7 @@ from runtime.engine.removal import finish
 from runtime.engine.rights import capabilities_of
 from runtime.engine.stage import set_up, take_down
 from runtime.image.errors import ImageError
+from runtime.linux.processes import start_time_of
 from runtime.linux.program import Failure
 from runtime.network.errors import NetworkError
 from runtime.spec.reader import SpecError
@@ -40,7 +39,7 @@ class Backstage:
         self._home = Home.of_supervision(root)
         self._engine = Engine(self._home.root)
         self._attachments = Attachments(self._engine)
-        default_profile(capabilities_of(CreateOptions("")))
+        _preload()
 
     def prepare(self, container_id: str) -> None:
         """Before each launch: its root, its network and its bundle. Raises `SupervisionError`, and leaves nothing."""
@@ -53,9 +52,13 @@ class Backstage:
                 raise
 
     def running(self, container_id: str, pid: int) -> None:
-        """It has a process: what is held for it is held by that now."""
+        """It has a process: what is held for it is held by that now. One that has ended already has nothing."""
         with _said("adopt"):
-            self._attachments.running(container_id, pid)
+            try:
+                self._attachments.running(container_id, pid)
+            except NetworkError:
+                if start_time_of(pid) is not None:
+                    raise
 
     def ended(self, container_id: str) -> None:
         """Its last process has gone. Idempotent."""
@@ -89,6 +92,22 @@ class Backstage:
         if container is None:
             raise SupervisionError(f"{self._home.container(container_id)} is not there any more")
         return container
+
+
+def _preload() -> None:
+    """What is heavy and what every start needs, for the children to come; nearly all of it is pyroute2's."""
+    import runtime.engine.descent
+    import runtime.engine.events
+    import runtime.engine.populate
+    import runtime.engine.ports
+    import runtime.engine.volumes
+    import runtime.image.union
+    import runtime.image.user
+    import runtime.network.files
+    import runtime.network.modes
+    import runtime.network.networks  # noqa: F401
+
+    default_profile(capabilities_of(CreateOptions("")))
 
 
 @contextmanager

@@ -11,13 +11,18 @@ from runtime.engine.names import Names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from typing import Any
 
     from runtime.engine.attaching import Attachment
     from runtime.engine.engine import Engine
     from runtime.engine.execution import Execution
-    from runtime.engine.options import CreateOptions, Endpoint, ExecOptions, Limits
+    from runtime.engine.options import CommitOptions, CreateOptions, Endpoint, ExecOptions, Limits
+    from runtime.image.archives import Writable
+    from runtime.image.changes import Change
+    from runtime.image.config import ImageConfig
+    from runtime.image.digest import Readable
+    from runtime.image.store import Image
     from runtime.supervision.entries import LogEntry
 
 
@@ -171,6 +176,57 @@ class Containers:
         from runtime.engine.execution import execute
 
         return execute(self._engine, container, options)
+
+    def changes(self, container: Container) -> tuple[Change, ...]:
+        """What it has added, changed and deleted."""
+        from runtime.engine.files import changes
+
+        return changes(container)
+
+    def commit(
+        self,
+        container: Container,
+        options: CommitOptions,
+        change: Callable[[ImageConfig], ImageConfig] | None = None,
+    ) -> Image:
+        """An image of what it has changed; ``change`` applies the options' instructions."""
+        from runtime.engine.committing import commit
+
+        return commit(self._engine, container, options, change)
+
+    def export(self, container: Container, stream: Writable) -> None:
+        """Write its root as an archive; what is mounted in it is not of it."""
+        from runtime.engine.files import export
+
+        export(container, stream)
+
+    def copy_from(self, container: Container, path: str, stream: Writable, *, follow: bool = False) -> None:
+        """Write what is at a path as an archive; raises `NoSuchPath`."""
+        from runtime.engine.files import read
+
+        read(container, path, stream, follow=follow)
+
+    def copy_to(self, container: Container, path: str, stream: Readable, *, keep_owner: bool = True) -> None:
+        """Put an archive's files into a directory of it; raises `NoSuchPath` or `Conflict`."""
+        from runtime.engine.files import write
+
+        write(container, path, stream, keep_owner=keep_owner)
+
+    def copy_out(
+        self, container: Container, source: str, destination: str, *, follow: bool = False, keep_owner: bool = False
+    ) -> None:
+        """Copy a path of it to a path of the host, as ``docker cp`` does."""
+        from runtime.engine.files import copy_out
+
+        copy_out(container, source, destination, follow=follow, keep_owner=keep_owner)
+
+    def copy_in(
+        self, container: Container, source: str, destination: str, *, follow: bool = False, keep_owner: bool = False
+    ) -> None:
+        """Copy a path of the host to a path of it, as ``docker cp`` does."""
+        from runtime.engine.files import copy_in
+
+        copy_in(container, source, destination, follow=follow, keep_owner=keep_owner)
 
     def inspect(self, container: Container) -> dict[str, Any]:
         """Everything that is known of it, in the form of Docker's API."""

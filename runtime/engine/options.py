@@ -183,6 +183,16 @@ class CreateOptions(Value):
     log_max_files: int = 0
 
 
+class CommitOptions(Value):
+    """What a commit calls its image and says about it; ``changes`` are instructions, ``pause`` stills what runs."""
+
+    reference: str = ""
+    author: str = ""
+    message: str = ""
+    changes: tuple[str, ...] = ()
+    pause: bool = True
+
+
 class ExecOptions(Value):
     """A further process in a container; what is empty is as the container's own process has it."""
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 NAME = "container.json"
+TAKEN_ON = "taken-on"
+"""Beside it since the supervisor knows of the container."""
 
 
 def read_record(home: Home, container_id: str) -> dict[str, Any] | None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 
+from runtime.engine.creation import tell
 from runtime.engine.errors import Conflict
 from runtime.engine.names import Names
-from runtime.engine.records import NAME, is_locked, write_file
+from runtime.engine.records import NAME, TAKEN_ON, is_locked, read_record, write_file
 from runtime.engine.states import read_life, read_state
 from runtime.unwinding import suppress
 
@@ -35,9 +36,12 @@ def remove(engine: Engine, container: Container, *, force: bool, volumes: bool) 
     if volumes:
         with suppress(FileNotFoundError):
             write_file(f"{container.directory}/{_WITH_VOLUMES}", "")
-    if read_life(engine.home, container.id) is not None:
+    if read_life(engine.home, container.id) is None:
+        finish(engine.home, engine.volumes, container.id)
+        tell(engine, container, "destroy")
+    else:
         _forget(engine, container, force=force)
-    finish(engine.home, engine.volumes, container.id)
+        finish(engine.home, engine.volumes, container.id)
 
 
 def _in_use(container: Container, status: str) -> str:
@@ -117,12 +121,20 @@ def sweep(engine: Engine, known: Collection[str]) -> None:
     home = engine.home
     for container_id in known:
         directory = home.container(container_id)
-        if not os.path.exists(f"{directory}/{NAME}") and not is_locked(directory):
-            _discard_half(engine, container_id)
+        if not os.path.exists(f"{directory}/{NAME}"):
+            if not is_locked(directory):
+                _discard_half(engine, container_id)
+        elif os.path.exists(f"{directory}/{TAKEN_ON}") and not os.path.exists(home.supervised(container_id)):
+            finish(home, engine.volumes, container_id, anonymous=_removes_itself(home, container_id))
     with suppress(FileNotFoundError):
         for name in os.listdir(home.containers):
             if name.startswith(_GONE):
                 _clear_away(home, engine.volumes, f"{home.containers}/{name}", name.removeprefix(_GONE))
+
+
+def _removes_itself(home: Home, container_id: str) -> bool:
+    record = read_record(home, container_id)
+    return record is not None and bool(record["config"].get("auto_remove"))
 
 
 def _discard_half(engine: Engine, container_id: str) -> None:

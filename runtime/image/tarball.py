@@ -1,33 +1,24 @@
-"""Root filesystems as plain archives: made an image of one layer (``import``), and written (``export``)."""
+"""Root filesystems as plain archives: made an image of one layer (``import``)."""
 
 from __future__ import annotations
 
-import io
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from runtime.image.archive import Archive, layer_errors
 from runtime.image.commit import NOBODY, Author, append_layer, write_image
-from runtime.image.compression import decompressor, sniff
+from runtime.image.compressed import plain_stream
 from runtime.image.config import ImageConfig
-from runtime.image.digest import CHUNK_BYTES
 from runtime.image.errors import LayerTooLarge
 from runtime.image.manifest import LAYER
-from runtime.image.members import tree_members
-from runtime.image.tarwriter import archive
 from runtime.image.tree import tree_path
-from runtime.image.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable
 
     from runtime.image.descriptor import Descriptor
     from runtime.image.digest import Readable
     from runtime.image.store import Image, ImageStore
-
-_BZIP2, _XZ = b"BZh", b"\xfd7zXZ\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,68 +41,6 @@ def import_tarball(store: ImageStore, stream: Readable, options: ImportOptions, 
     config = append_layer(options.change(ImageConfig()), layer, options.author)
     config = replace(config, created=config.history[-1].created, author=options.author.author)
     return write_image(store, config, (layer,), options.reference)
-
-
-def export_tarball(layers: Sequence[Path], write: Callable[[bytes], object]) -> None:
-    """Write all that the union of the directories (bottom first) has as an archive."""
-    with View.of(layers) as view:
-        for chunk in archive(tree_members(view, view.root)):
-            write(chunk)
-
-
-@contextmanager
-def plain_stream(stream: Readable) -> Iterator[Readable]:
-    """What ``stream`` holds, decompressed; it is seen how it is compressed."""
-    source = cast("Readable", io.BufferedReader(_Raw(stream), CHUNK_BYTES))
-    head = cast("io.BufferedReader", source).peek(8)[:8]
-    if head.startswith(_BZIP2):
-        import bz2
-
-        with bz2.BZ2File(cast("io.BufferedReader", source)) as plain:
-            yield plain
-    elif head.startswith(_XZ):
-        import lzma
-
-        with lzma.LZMAFile(cast("io.BufferedReader", source)) as plain:
-            yield _Xz(plain)
-    else:
-        with decompressor(source, sniff(head)) as plain:
-            yield plain
-
-
-class _Xz:
-    """An xz stream whose faults are `OSError`, as gzip's are."""
-
-    def __init__(self, reader: Readable) -> None:
-        self._reader = reader
-
-    def read(self, size: int = -1) -> bytes:
-        """Up to ``size`` bytes."""
-        import lzma
-
-        try:
-            return self._reader.read(size)
-        except lzma.LZMAError as error:
-            raise OSError(str(error)) from error
-
-
-class _Raw(io.RawIOBase):
-    """Anything that can be read, for a buffer in front of it."""
-
-    def __init__(self, stream: Readable) -> None:
-        super().__init__()
-        self._stream = stream
-
-    def readable(self) -> bool:
-        """True: that is what it is for."""
-        return True
-
-    def readinto(self, buffer: object) -> int:
-        """Fill the buffer as far as there is something."""
-        view = memoryview(cast("bytearray", buffer))
-        data = self._stream.read(len(view))
-        view[: len(data)] = data
-        return len(data)
 
 
 class _Bounded:
