@@ -24,7 +24,8 @@ def perform(session: Session, given: Given) -> None:
         changes=given.many("change"),
         pause=given.switch("pause"),
     )
-    session.say(containers.commit(containers.find(name), options).digest)
+    image = containers.commit(containers.find(name), options)
+    session.say(str(image.manifest.config.digest))
 
 
 COMMIT = Verb(
