@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from runtime.supervision.life import Life
     from runtime.supervision.loop import Loop, Timer
     from runtime.supervision.record import Place, Record
+    from runtime.supervision.restart import RestartPolicy
     from runtime.supervision.terms import Terms
     from runtime.supervision.verbs import Scene
 
@@ -86,6 +87,10 @@ class Attendant:
     def record(self) -> Record:
         """Both."""
         return self._memory.record
+
+    def amend(self, restart: RestartPolicy) -> None:
+        """Restart it by this policy from now on; one that waits to be restarted is, once more at least."""
+        self._memory.amend(restart=restart)
 
     def _helper(self, work: Callable[[], dict[str, Any]], done: Callable[[dict[str, Any]], None]) -> None:
         """Work on the container that nobody else may do at the same time, our successor included."""

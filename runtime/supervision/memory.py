@@ -42,6 +42,11 @@ class Memory:
         self.life = replace(self.life, **changes)
         self._write(durable=durable)
 
+    def amend(self, **changes: Any) -> None:
+        """Change its terms."""
+        self.terms = replace(self.terms, **changes)
+        self._write(durable=True)
+
     def _write(self, *, durable: bool = False) -> None:
         """A disk that is full must not end supervision: then it is tried again."""
         try:
