@@ -100,41 +100,40 @@ class Events:
                 yield event
 
     def _events(self, until_ns: int | None, *, follow: bool) -> Iterator[Event]:
-        """Of all files, the oldest first; each is held open, so that one that is put aside is still read to its end."""
-        files = [fd for number in range(_MOST_FILES - 1, 0, -1) if (fd := _open(f"{self._path}.{number}")) is not None]
-        current = _open(self._path)
+        """Of all files, the oldest first, and on from the one that grows to the one that takes its place."""
+        readers: list[_Reader] = []
         try:
-            for fd in files:
-                yield from _Reader(fd).events()
-            while current is not None or follow:
-                if current is not None:
-                    reader = _Reader(current)
-                    yield from self._current(reader, until_ns, follow=follow)
-                if not follow or _is_past(until_ns):
+            while True:
+                is_last = not follow or (until_ns is not None and time.time_ns() > until_ns)
+                # Looked for first: a file that was put aside before it is read does not grow any more.
+                readers += self._newer(readers[-1] if readers else None)
+                while readers:
+                    yield from readers[0].events()
+                    if len(readers) == 1:
+                        break
+                    readers.pop(0).close()
+                if is_last:
                     return
-                current = self._next(current)
+                time.sleep(_LOOK_S)
         finally:
-            for fd in (*files, *([] if current is None else [current])):
-                os.close(fd)
+            for reader in readers:
+                reader.close()
 
-    def _current(self, reader: _Reader, until_ns: int | None, *, follow: bool) -> Iterator[Event]:
-        """Of the file that grows, until it is put aside."""
-        while True:
-            past = _is_past(until_ns)
-            aside = not self._is_current(reader.fd)
-            yield from reader.events()
-            if aside or past or not follow:
-                return
-            time.sleep(_LOOK_S)
-
-    def _next(self, current: int | None) -> int | None:
-        """The file that has taken its place."""
-        fd = _open(self._path)
-        if current is not None:
-            os.close(current)
-        if fd is None:
-            time.sleep(_LOOK_S)
-        return fd
+    def _newer(self, than: _Reader | None) -> list[_Reader]:
+        """The files that came after that one, the oldest first; each is held open, whatever it is called later."""
+        found: list[_Reader] = []
+        for number in range(_MOST_FILES):
+            reader = _Reader.of(f"{self._path}.{number}" if number else self._path)
+            if reader is None:
+                continue
+            if found and reader.is_same(found[-1]):  # which has just been put aside
+                reader.close()
+                continue
+            if than is not None and reader.is_same(than):
+                reader.close()
+                break
+            found.append(reader)
+        return found[::-1]
 
     def _is_current(self, fd: int) -> bool:
         try:
@@ -168,13 +167,29 @@ class _Reader:
     """The whole lines of a file, from where it was left."""
 
     def __init__(self, fd: int) -> None:
-        self.fd = fd
+        self._fd = fd
         self._offset = 0
+
+    @classmethod
+    def of(cls, path: str) -> _Reader | None:
+        """None if there is no such file."""
+        try:
+            return cls(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        except FileNotFoundError:
+            return None
+
+    def close(self) -> None:
+        """Once."""
+        os.close(self._fd)
+
+    def is_same(self, other: _Reader) -> bool:
+        """Whether it is the same file, whatever that is called."""
+        return os.path.sameopenfile(self._fd, other._fd)
 
     def events(self) -> Iterator[Event]:
         """Those that have come since."""
         rest = b""
-        while chunk := os.pread(self.fd, 1 << 16, self._offset + len(rest)):
+        while chunk := os.pread(self._fd, 1 << 16, self._offset + len(rest)):
             lines = (rest + chunk).split(b"\n")
             rest = lines.pop()
             for line in lines:
@@ -203,17 +218,6 @@ def _decode(line: bytes) -> Event | None:
         return Event(kind, action, actor_id, tuple(sorted(attributes.items())), int(time_ns))
     except (ValueError, TypeError, AttributeError):
         return None  # half of a line
-
-
-def _open(path: str) -> int | None:
-    try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-
-
-def _is_past(until_ns: int | None) -> bool:
-    return until_ns is not None and time.time_ns() > until_ns
 
 
 def _matches(event: Event, filters: Filters) -> bool:

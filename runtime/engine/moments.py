@@ -72,7 +72,7 @@ def _calendar(text: str) -> int:
 def _split(text: str) -> tuple[str, str, str]:
     """Without the fraction, which datetime would cut at microseconds; and the zone."""
     body, zone = text, ""
-    if text[-1] in "Zz":
+    if text[-1:] in {"Z", "z"}:
         body, zone = text[:-1], "+00:00"
     elif "T" in text and text[-6:-5] in {"+", "-"}:
         body, zone = text[:-6], text[-6:]

@@ -87,6 +87,8 @@ def read_life(home: Home, container_id: str) -> dict[str, Any] | None:
 def _state(home: Home, life: dict[str, Any]) -> State:
     phase, exit_ = str(life["phase"]), life["exit"] or {}
     status = "paused" if phase == "running" and life.get("paused") else _STATUSES.get(phase, "dead")
+    if phase == "exited" and not life["started"]:
+        return _not_started(life)
     code = exit_.get("code")
     state = State(
         status=status,
@@ -102,6 +104,14 @@ def _state(home: Home, life: dict[str, Any]) -> State:
     if not state.is_running or _is_alive(life) or is_supervised(home):
         return state
     return replace(state, status="exited", pid=0, exit_code=UNKNOWN_EXIT)
+
+
+def _not_started(life: dict[str, Any]) -> State:
+    """It was to be started, and is as it was before but for the error, as with Docker."""
+    from runtime.engine.errors import start_failure
+
+    error = str(life["error"] or "")
+    return State(exit_code=start_failure(error).exit_code if error else 0, error=error)
 
 
 def _has_ended(life: dict[str, Any], phase: str) -> bool:

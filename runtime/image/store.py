@@ -200,7 +200,8 @@ class ImageStore:
 
     @staticmethod
     def _named(index: Index, reference: str) -> Descriptor | None:
-        names = (str(Reference.parse(reference)), reference)
+        parsed = Reference.parse(reference)
+        names = (str(parsed), reference, str(parsed.familiar))
         return next((entry for entry in index.manifests if entry.ref_name in names), None)
 
     def _by_digest(self, index: Index, prefix: str, reference: str) -> Descriptor:
@@ -232,7 +233,7 @@ def _tag_name(reference: str) -> str:
     parsed = Reference.parse(reference)
     if parsed.digest:
         raise InvalidReference(f"reference {reference!r}: a name for an image cannot hold a digest")
-    return str(parsed)
+    return str(parsed.familiar)
 
 
 def _named(index: Index, entry: Descriptor) -> Index:
