@@ -87,9 +87,11 @@ def _reached(run: Run, operation: Operation) -> Reached:
 
 
 def verdict(found: Estimate | None, wanted: float, *, below: bool = False) -> str:
-    """``yes``, ``no``, ``unclear`` when the interval holds both, ``not measured``."""
+    """``yes``, ``no``, ``unclear`` when the interval holds both or there is none, ``not measured``."""
     if found is None:
         return "not measured"
+    if found.low is None and found.high is None:
+        return "unclear"
     low = found.value if found.low is None else found.low
     high = found.value if found.high is None else found.high
     least, most = (-high, -low) if below else (low, high)

@@ -29,7 +29,7 @@ _MIB = 1 << 20
 
 
 @click.command(name="engines")
-@click.option("--rounds", type=click.IntRange(1, 1000), default=5, show_default=True, help="Of each operation.")
+@click.option("--rounds", type=click.IntRange(1, 1000), default=7, show_default=True, help="Of each operation.")
 @click.option("--size", "size_mib", type=click.IntRange(1, 10_000), default=200, show_default=True, help="MiB.")
 @click.option(
     "--containers", type=click.IntRange(1, 100_000), default=500, show_default=True, help="Made before ps -a."

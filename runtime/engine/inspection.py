@@ -30,7 +30,7 @@ def inspect(engine: Engine, container: Container) -> dict[str, Any]:
         "Path": argv[0] if argv else "",
         "Args": list(argv[1:]),
         "State": _state(container.state),
-        "Image": container.image_id,
+        "Image": container.image_digest,
         "ResolvConfPath": f"{container.directory}/resolv.conf",
         "HostnamePath": f"{container.directory}/hostname",
         "HostsPath": f"{container.directory}/hosts",

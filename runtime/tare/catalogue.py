@@ -120,6 +120,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(("volume", "ls"), "List volumes", "volumes.listing:LIST", aliases=("list",)),
     Entry(("volume", "prune"), "Remove unused local volumes", "volumes.remove:PRUNE"),
     Entry(("volume", "rm"), "Remove one or more volumes", "volumes.remove:REMOVE", aliases=("remove",)),
+    # applications
+    Entry(("compose",), "Define and run applications of several containers", "compose.command:COMPOSE"),
     # system
     Entry(("version",), "Show the version information", "system.version:VERSION_VERB"),
     Entry(("completion",), "Generate the autocompletion script for the specified shell",

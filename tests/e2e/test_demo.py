@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +13,7 @@ from tests.support.command import (
     DATA,
     bench,
     document,
+    finish,
     host_inventory,
     kill,
     start,
@@ -19,6 +22,9 @@ from tests.support.command import (
     wait_until_equal,
 )
 from tests.support.registry import free_port
+
+if TYPE_CHECKING:
+    import subprocess
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -75,14 +81,33 @@ def is_alive(pid: str) -> bool:
         return False
 
 
-def test_what_a_killed_giving_has_left_is_cleaned_up() -> None:
+def under_way() -> subprocess.Popen[str]:
+    """A giving that has a container running."""
     wait_for_host()
-    before = host_inventory()
     process = start(("demo", "--port", str(free_port())))
     try:
         wait_until(lambda: any(DATA.glob("runs/*/engine/containers/*/merged/usr")), "a container runs", 200)
-    finally:
+    except BaseException:
         kill(process)
+        raise
+    return process
+
+
+def test_an_interrupted_giving_takes_all_down() -> None:
+    before = host_inventory()
+    process = under_way()
+    process.send_signal(signal.SIGINT)
+    outcome = finish(process)
+    assert outcome.code == 130
+    assert "interrupted; all is taken down" in outcome.stderr
+    assert processes_of_runs() == []
+    wait_until_equal(before)
+
+
+def test_what_a_killed_giving_has_left_is_cleaned_up() -> None:
+    wait_for_host()
+    before = host_inventory()
+    kill(under_way())
     refused = bench("demo", "--port", str(free_port()))
     assert (refused.code, refused.errors[1]) == (5, "  try: bench clean")
     left = processes_of_runs()

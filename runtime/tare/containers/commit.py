@@ -24,7 +24,7 @@ def perform(session: Session, given: Given) -> None:
         changes=given.many("change"),
         pause=given.switch("pause"),
     )
-    session.say(containers.commit(containers.find(name), options))
+    session.say(containers.commit(containers.find(name), options).digest)
 
 
 COMMIT = Verb(
