@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from runtime.build.workspace import Room
+    from runtime.linux.seccomp import Seccomp
     from runtime.spec.config import Config
 
 _QUIET = ("nosuid", "noexec", "nodev")
 _CANNOT_START = 127
 _NOT_EXECUTABLE = 126
+_profiles: list[Seccomp] = []
 
 
 class Identity(Value):
@@ -57,6 +59,7 @@ def run(command: Run, room: Room, runtime: str, output: int) -> int:
 
     Whatever interrupts this, nothing of it goes on.
     """
+    _load()
     reads, says = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
     if pid == 0:
@@ -75,6 +78,15 @@ def run(command: Run, room: Room, runtime: str, output: int) -> int:
         end_container(runtime, command.container_id)
         raise BuildError(text or "the process that starts it ended without a word")
     return int(text)
+
+
+def _load() -> None:
+    """What the child needs, for all children of ours."""
+    import runtime.container.create
+    import runtime.container.delete
+    import runtime.container.start  # noqa: F401
+
+    _seccomp()
 
 
 def _kill(pid: int) -> None:
@@ -132,11 +144,18 @@ def _run(command: Run, room: Room, runtime: str) -> int:
 def _confined(document: dict[str, Any]) -> Config:
     """With the default seccomp profile, as a value: told in JSON it would only be parsed again."""
     from runtime.spec.config import parse_config
-    from runtime.spec.profile import default_profile
     from runtime.values import replace
 
     config = parse_config(document)
-    return replace(config, linux=replace(config.linux, seccomp=default_profile(capabilities.DEFAULT)))
+    return replace(config, linux=replace(config.linux, seccomp=_seccomp()))
+
+
+def _seccomp() -> Seccomp:
+    if not _profiles:
+        from runtime.spec.profile import default_profile
+
+        _profiles.append(default_profile(capabilities.DEFAULT))
+    return _profiles[0]
 
 
 def bundle_document(command: Run, rootfs: str) -> dict[str, Any]:
