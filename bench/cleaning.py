@@ -1,8 +1,9 @@
 """Remove what killed runs left: only what carries our label, and only while no run is under way.
 
 Ours are: launchers with a label in their command line, machines and engines' daemons that name a run's directory there,
-processes in control groups below ``tare``, processes whose root directory is one of ours, domains with our metadata,
-links with our alias, what dead containers hold of networks, the groups and the runs' directories.
+processes in control groups below ``tare``, processes whose root directory is one of ours, engines that have their home
+in a run's directory with all that they run, domains with our metadata, links with our alias, what dead containers hold
+of networks, the groups and the runs' directories.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.context import RunContext, host_lock, killed_runs, remove_run_directory
+from bench.demo.ending import end_engine, engine_leftovers
+from bench.workload import WorkloadError
 from runtime.cgroups.cgroup import remove_directory
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from bench.context import Roots
 
 _DIES_WITHIN_S = 10.0
-_DAEMONS = ("qemu-system", "dockerd", "containerd", "conmon", "/floor/")
+_DAEMONS = ("qemu-system", "dockerd", "containerd", "conmon", "docker-registry", "/floor/")
 
 
 class CleanError(Exception):
@@ -36,6 +39,7 @@ def clean(roots: Roots, *, dry_run: bool = False) -> tuple[str, ...]:
         contexts = [RunContext(run_id, roots) for run_id in killed_runs(roots)]
         found = [
             *(f"process {pid}: {command}" for pid, command in our_processes(roots)),
+            *(line for context in contexts for line in engine_leftovers(context.engine)),
             *(f"link {name}" for name in _links()),
             *_networks(roots, dry_run=True),
             *(f"cgroup {path}" for path in _cgroups()),
@@ -67,6 +71,8 @@ def _is_ours(entry: Path, command: str, roots: Roots) -> bool:
 def _remove(roots: Roots, contexts: list[RunContext]) -> None:
     """Launchers and machines first: what they hold goes with them."""
     _kill(roots)
+    for context in contexts:
+        _end_engine(context)
     if any((context.directory / "libvirt").exists() for context in contexts) or _system_libvirt():
         _destroy_domains(roots, contexts)
     from runtime.network import bridge
@@ -78,6 +84,13 @@ def _remove(roots: Roots, contexts: list[RunContext]) -> None:
     for context in contexts:
         for directory in _directories(context):
             remove_run_directory(directory)
+
+
+def _end_engine(context: RunContext) -> None:
+    try:
+        end_engine(context.engine)
+    except WorkloadError as error:
+        raise CleanError(str(error)) from error
 
 
 def _kill(roots: Roots) -> None:

@@ -20,6 +20,7 @@ METRICS: dict[str, Metric] = {
     for metric in (
         Metric("launch", "ms", "instance", "from the request to create it until the kernel or libvirt accepts"),
         Metric("all_launched", "ms", "block", "calibration: from the first request of each step to its last, summed"),
+        Metric("operation", "ms", "instance", "engines: from starting the command, or commands, until all have ended"),
         Metric("first_answer", "ms", "instance", "from that request to the first whole HTTP answer seen by the host"),
         Metric("fleet_answer", "ms", "block", "from the first request of each step of N to its last answer, summed"),
         Metric("answering", "instances", "block", "instances that still answered when all were running"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from bench.calibration.commands import Daemon
@@ -16,6 +17,28 @@ if TYPE_CHECKING:
     from bench.calibration.job import Job
 
 
+def start_docker(directory: Path, data: Path, log: Path, group: str) -> tuple[ExitStack, str]:
+    """A dockerd and a containerd of our own, to be closed, and where the first listens; containers are in ``group``."""
+    with ExitStack() as stack:
+        containerd, address = start_containerd(directory, data, log)
+        stack.callback(containerd.close)
+        (directory / "daemon.json").write_text("{}", encoding="utf-8")
+        host = f"unix://{directory / 'docker.sock'}"
+        options = {
+            "--containerd": address,
+            "--data-root": str(data / "docker"),
+            "--exec-root": str(directory / "exec"),
+            "--pidfile": str(directory / "docker.pid"),
+            "--host": host,
+            "--config-file": str(directory / "daemon.json"),
+            "--cgroup-parent": group,
+        }
+        words = [word for option in options.items() for word in option]
+        command = (program("dockerd"), *words, "--iptables=false", "--ip-masq=false")
+        stack.callback(Daemon(command, (program("docker"), "--host", host, "version"), log).close)
+        return stack.pop_all(), host
+
+
 class Docker(Engine):
     """``docker run -d``."""
 
@@ -24,30 +47,13 @@ class Docker(Engine):
     needs = ("docker", "dockerd", "containerd", "ctr")
 
     def _start(self) -> None:
-        containerd, address = start_containerd(self._directory, self._data, self._log)
-        self._stack.callback(containerd.close)
-        (self._directory / "daemon.json").write_text("{}", encoding="utf-8")
-        options = {
-            "--containerd": address,
-            "--data-root": str(self._data / "docker"),
-            "--exec-root": str(self._directory / "exec"),
-            "--pidfile": str(self._directory / "docker.pid"),
-            "--host": f"unix://{self._socket}",
-            "--config-file": str(self._directory / "daemon.json"),
-            "--cgroup-parent": f"/{self._ground.group(self.name)}",
-        }
-        switches = ("--iptables=false", "--ip-masq=false")
-        words = [word for option in options.items() for word in option]
-        command = (program("dockerd"), *words, *switches)
-        self._stack.callback(Daemon(command, (*self._prefix(), "version"), self._log).close)
+        group = f"/{self._ground.group(self.name)}"
+        daemons, self._host = start_docker(self._directory, self._data, self._log, group)
+        self._stack.callback(daemons.close)
         self._call("import", str(self._archive()), IMAGE)
 
-    @property
-    def _socket(self) -> Path:
-        return self._directory / "docker.sock"
-
     def _prefix(self) -> tuple[str, ...]:
-        return program("docker"), "--host", f"unix://{self._socket}"
+        return program("docker"), "--host", self._host
 
     def _run(self, job: Job) -> tuple[str, ...]:
         network = ("--network", "none" if job.address is None else "bridge")

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 
 from bench.calibration import commands
 from bench.calibration.job import Weight, launch_each
+from bench.calibration.namespaces import enter, make_namespaces
 from bench.workload import WorkloadError
-from runtime.linux import constants, syscalls
-from runtime.linux.numbers import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -65,7 +64,7 @@ class Engine:
         self._log = self._ground.context.directory / f"{self.name}.log"
         self._directory.mkdir()
         self._data.mkdir()
-        self._namespaces = _make_namespaces()
+        self._namespaces = make_namespaces()
         for fd in self._namespaces:
             self._stack.callback(os.close, fd)
         try:
@@ -109,9 +108,7 @@ class Engine:
             pool.submit(do).result()
 
     def _enter(self) -> None:
-        _unshare(constants.CLONE_FS)  # threads share the root and the working directory until then
-        for fd in self._namespaces:
-            syscalls.setns(fd, 0)
+        enter(self._namespaces)
 
     def _call(self, *arguments: str) -> None:
         commands.run(*self._prefix(), *arguments, env=self._environment, log=self._log)
@@ -136,21 +133,3 @@ class Engine:
 def program(name: str) -> str:
     """Where the distribution's program of this name is."""
     return shutil.which(name, path=_SYSTEM_PATH) or name
-
-
-def _make_namespaces() -> tuple[int, ...]:
-    """Descriptors of new ones, which live as long as these or anything in them."""
-
-    def leave() -> tuple[int, ...]:
-        _unshare(constants.CLONE_NEWNET | constants.CLONE_NEWNS)
-        commands.run("mount", "--make-rslave", "/")
-        kinds = ("net", "mnt")
-        return tuple(os.open(f"/proc/thread-self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in kinds)
-
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(leave).result()
-
-
-def _unshare(flags: int) -> None:
-    if syscalls.raw(numbers()["unshare"], flags) < 0:
-        raise WorkloadError("make namespaces for an engine: the kernel refuses")

@@ -26,6 +26,28 @@ runtime = "runc"
 """
 
 
+def podman_environment(directory: Path, data: Path) -> dict[str, str]:
+    """What lets podman use storage and networks of our own."""
+    (directory / "storage.conf").write_text(
+        f"[storage]\ndriver = 'overlay'\ngraphroot = '{data}'\nrunroot = '{directory}/run'\n", encoding="utf-8"
+    )
+    (directory / "containers.conf").write_text(_configuration(directory), encoding="utf-8")
+    files = {f"CONTAINERS_{name}": f"{directory}/{file}.conf" for name, file in _CONFIGURATIONS.items()}
+    return {**os.environ, **files, "DISABLE_HC_SYSTEMD": "true"}
+
+
+def _configuration(directory: Path) -> str:
+    """It asks for more files and processes than root may have who lacks CAP_SYS_RESOURCE: ask for what there is."""
+    pids = int(Path("/proc/sys/kernel/pid_max").read_text(encoding="ascii"))
+    hard = {
+        "nofile": min(_hard_limit(resource.RLIMIT_NOFILE), 1 << 20),
+        "nproc": min(_hard_limit(resource.RLIMIT_NPROC), pids),
+    }
+    limits = json.dumps([f"{name}={limit}:{limit}" for name, limit in hard.items()])
+    networks = f'[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = "{directory}/networks"\n'
+    return f"[containers]\ndefault_ulimits = {limits}\n{_ENGINE}{networks}"
+
+
 class Podman(Engine):
     """``podman run -d``."""
 
@@ -34,25 +56,8 @@ class Podman(Engine):
     needs = ("podman", "conmon", "runc")
 
     def _start(self) -> None:
-        directory, data = self._directory, self._data
-        (directory / "storage.conf").write_text(
-            f"[storage]\ndriver = 'overlay'\ngraphroot = '{data}'\nrunroot = '{directory}/run'\n", encoding="utf-8"
-        )
-        (directory / "containers.conf").write_text(self._configuration(), encoding="utf-8")
-        files = {f"CONTAINERS_{name}": f"{directory}/{file}.conf" for name, file in _CONFIGURATIONS.items()}
-        self._environment = os.environ | files | {"DISABLE_HC_SYSTEMD": "true"}
+        self._environment = podman_environment(self._directory, self._data)
         self._call("import", str(self._archive()), IMAGE)
-
-    def _configuration(self) -> str:
-        """It asks for more files and processes than root may have who lacks CAP_SYS_RESOURCE: ask for what there is."""
-        pids = int(Path("/proc/sys/kernel/pid_max").read_text(encoding="ascii"))
-        hard = {
-            "nofile": min(_hard_limit(resource.RLIMIT_NOFILE), 1 << 20),
-            "nproc": min(_hard_limit(resource.RLIMIT_NPROC), pids),
-        }
-        limits = json.dumps([f"{name}={limit}:{limit}" for name, limit in hard.items()])
-        networks = f'[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = "{self._directory}/networks"\n'
-        return f"[containers]\ndefault_ulimits = {limits}\n{_ENGINE}{networks}"
 
     def _prefix(self) -> tuple[str, ...]:
         return (program("podman"),)

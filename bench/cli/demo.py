@@ -48,7 +48,7 @@ def command(*, port: int, as_json: bool, dry_run: bool) -> int:
         given = _give(context, port, quiet=as_json)
     if as_json:
         click.echo(json.dumps(given.document(), indent=1))
-    return _conclude(given, quiet=as_json)
+    return conclude(given, quiet=as_json)
 
 
 def _give(context: RunContext, port: int, *, quiet: bool) -> Given:
@@ -92,7 +92,8 @@ def _show_plan(context: RunContext, port: int) -> None:
         click.echo(f"    deck: {step.deck}")
 
 
-def _conclude(given: Given, *, quiet: bool) -> Exit:
+def conclude(given: Given, *, quiet: bool) -> Exit:
+    """How the command ends: 99 if a step differs; raises `CommandError` if something is left on the host."""
     certificate = given.certificate
     if not certificate.clean:
         left = "; ".join(certificate.left[:5])

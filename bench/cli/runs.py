@@ -46,12 +46,13 @@ def carry_out(experiment: Experiment, run_dir: Path, *, quiet: bool) -> Path:
     from reports.page import write_report
 
     with make_progress(quiet=quiet) as progress:
-        _run(experiment, run_dir, progress)
+        run_experiment(experiment, run_dir, progress)
         progress.phase("writing the report")
         return write_report(run_dir)
 
 
-def _run(experiment: Experiment, run_dir: Path, progress: Any) -> None:
+def run_experiment(experiment: Experiment, run_dir: Path, progress: Any) -> None:
+    """Run it; an interruption is how the command ends."""
     try:
         experiment.run(run_dir, progress)
     except Interrupted:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.workload import WorkloadError
+from runtime.cgroups.cgroup import remove_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +33,20 @@ def end_engine(root: Path) -> None:
     _unmount(root)
     _release_networks(root)
     for group in engine_groups(root):
-        with contextlib.suppress(OSError):
-            group.rmdir()
+        remove_directory(str(group))
+    if left := engine_leftovers(root):
+        raise WorkloadError(f"end the engine in {root}: {left[0]} does not go")
+
+
+def engine_leftovers(root: Path) -> tuple[str, ...]:
+    """What it has on the host now, one line each."""
+    if not root.is_dir():
+        return ()
+    return (
+        *(f"process {pid} of the engine in {root}" for pid in engine_processes(root)),
+        *(f"mount {point}" for point in engine_mounts(root)),
+        *(f"cgroup {group}" for group in engine_groups(root)),
+    )
 
 
 def engine_processes(root: Path) -> Iterator[int]:
@@ -67,8 +81,9 @@ def engine_mounts(root: Path) -> list[str]:
 
 
 def _belongs(entry: Path, root: Path, ids: frozenset[str]) -> bool:
-    words = (*_read(entry / "cmdline").split("\0"), *_read(entry / "environ").split("\0"))
-    if any(word in {str(root), f"TARE_ROOT={root}"} or word.startswith(f"{root}/") for word in words):
+    # A process that has changed its title has words with blanks between, and perhaps no environment.
+    named = re.compile(rf"(?<![^\0 =]){re.escape(str(root))}(?![^\0 /])")
+    if any(named.search(_read(entry / name)) for name in ("cmdline", "environ")):
         return True
     return any(one in ids for line in _read(entry / "cgroup").splitlines() for one in line.split("/"))
 
@@ -97,13 +112,17 @@ def _unmount(root: Path) -> None:
 def _release_networks(root: Path) -> None:
     if not (root / "networks").is_dir():
         return
-    from runtime.network.networks import Networks
+    import shutil
 
-    networks = Networks(root / "networks", root / "networks" / "run")
+    from runtime.engine.home import Home
+
+    home = Home(str(root))
+    networks = home.open_networks()
     try:
-        networks.reconcile()
+        networks.reconcile(known=())
     finally:
         networks.close()
+    shutil.rmtree(home.networks_run, ignore_errors=True)
 
 
 def _read(path: Path) -> str:

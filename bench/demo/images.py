@@ -19,6 +19,7 @@ from runtime.image.importer import import_layout
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runtime.image.builder import Entry
     from runtime.image.store import Image, ImageStore
 
 BASE = "demo/base:1"
@@ -81,8 +82,9 @@ def _letters() -> tuple[LayerRecipe, ...]:
 
 def _registry() -> tuple[LayerRecipe, ...]:
     program = (Directory("usr"), Directory("usr/bin"), File(_PROGRAM, _registry_program(), mode=0o755))
-    places = tuple(map(Directory, ("etc", "etc/docker", "etc/docker/registry", "var", "var/lib", _DATA.lstrip("/"))))
-    config = (*places, File("etc/docker/registry/open.yml", _CONFIG.encode()))
+    places = ("etc", "etc/docker", "etc/docker/registry", "var", "var/lib", _DATA.lstrip("/"))
+    config: tuple[Entry, ...] = tuple(Directory(place) for place in places)
+    config = (*config, File("etc/docker/registry/open.yml", _CONFIG.encode()))
     return LayerRecipe(program, "the program of the package docker-registry"), LayerRecipe(config, "its configuration")
 
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import runtime
+from bench.command import tare_command, tare_environment
 from bench.demo.step import Differs
 from bench.demo.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 _COMMAND_S = 180.0
-# The command that belongs to this program, whatever else is called tare on the PATH.
-_TARE = (sys.executable, "-c", "from runtime.tare.main import main; main()")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +49,7 @@ class Stage:
 
     root: Path
     names: Names
-    program: Sequence[str] = _TARE
+    program: Sequence[str] = field(default_factory=tare_command)
     facts: dict[str, str] = field(default_factory=dict)
     output: list[str] = field(default_factory=list)
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -99,6 +95,4 @@ class Stage:
         self._stack.close()
 
     def _environment(self) -> dict[str, str]:
-        home = str(Path(runtime.__file__).parents[1])
-        path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH", ""))))
-        return {**os.environ, "TARE_ROOT": str(self.root), "PYTHONPATH": path, "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+        return {**tare_environment(self.root), "TERM": "xterm", "LC_ALL": "C.UTF-8"}

@@ -6,8 +6,9 @@ import os
 import select
 
 from runtime.container.errors import ContainerError, WrongStatus
-from runtime.container.state import Status, start_time_of
+from runtime.container.state import Status
 from runtime.linux import signals
+from runtime.linux.processes import start_time_of
 from runtime.unwinding import suppress
 
 TYPE_CHECKING = False

@@ -6,6 +6,7 @@ import os
 import time
 
 from runtime.cgroups.group import ContainerCgroup
+from runtime.linux.processes import start_time_of
 from runtime.spec.version import NEWEST
 from runtime.values import Value, fields_of, replace
 
@@ -101,13 +102,3 @@ def oci_state(state: State, status: Status) -> dict[str, Any]:
         "owner": "" if state.owner == 0 else str(state.owner),
     }
     return known | ({"annotations": dict(state.annotations)} if state.annotations else {})
-
-
-def start_time_of(pid: int) -> int | None:
-    """When a process was started, in clock ticks since boot; None if it has ended (proc_pid_stat(5))."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if fields[0] in {b"Z", b"X"} else int(fields[19])

@@ -14,7 +14,8 @@ import os
 
 from runtime import jsontext
 from runtime.container.errors import ContainerError, NotFound
-from runtime.container.state import State, Status, start_time_of
+from runtime.container.state import State, Status
+from runtime.linux.processes import start_time_of
 from runtime.spec.config import parse_config
 from runtime.unwinding import contextmanager, suppress
 

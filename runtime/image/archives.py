@@ -11,13 +11,14 @@ import io
 import posixpath
 import tarfile
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, Protocol, cast
 
 from runtime.image.archive import ARCHIVE_ERRORS, Entry
-from runtime.image.compression import decompressor, sniff
+from runtime.image.compressed import SNIFFED_BYTES, is_plain, plain_stream
 from runtime.image.digest import CHUNK_BYTES
 from runtime.image.document import MAX_DOCUMENT_BYTES
 from runtime.image.errors import ArchiveError, LayerTooLarge
+from runtime.image.tarwriter import BLOCK_BYTES, END, Header, encode_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
 # docker save writes three members a layer, and nothing has more than a few hundred layers.
 MAX_MEMBERS = 100_000
 _MAX_LINKS = 8
+
+
+class Writable(Protocol):
+    """Where an archive is written to: a file, a pipe."""
+
+    def write(self, data: memoryview, /) -> int | None:
+        """Write what can be written at once; how much that was."""
 
 
 class _Plain(Entry):
@@ -116,18 +124,26 @@ def open_archive(path: Path, max_bytes: int) -> Iterator[ArchiveFile]:
     """The archive at ``path``; a compressed one goes into a temporary file first, of so many bytes at most."""
     with archive_errors(f"read {path}"):
         file = path.open("rb")
-    with file:
-        head = file.read(8)
-        file.seek(0)
-        compression = sniff(head)
-        if compression is None:
-            yield _open_tar(file, str(path))
+    with file, open_archive_stream(file, str(path), max_bytes) as archive:
+        yield archive
+
+
+@contextmanager
+def open_archive_stream(file: BinaryIO, name: str, max_bytes: int) -> Iterator[ArchiveFile]:
+    """The archive in an open file. What is compressed or no file but a pipe goes into a temporary one first."""
+    if file.seekable():
+        with archive_errors(name):
+            begin = file.tell()
+            plain = is_plain(file.read(SNIFFED_BYTES))
+            file.seek(begin)
+        if plain and begin == 0:
+            yield _open_tar(file, name)
             return
-        with _spool() as plain, archive_errors(str(path)), decompressor(file, compression) as stream:
-            _copy(stream, plain, max_bytes, str(path))
-            plain.seek(0)
-            archive = _open_tar(plain, str(path))
-            yield archive
+    with _spool() as spool:
+        with archive_errors(name), plain_stream(file) as stream:
+            _copy(stream, spool, max_bytes, name)
+        spool.seek(0)
+        yield _open_tar(spool, name)
 
 
 @contextmanager
@@ -166,19 +182,23 @@ def _open_tar(file: BinaryIO, name: str) -> ArchiveFile:
 class ArchiveWriter:
     """An archive that is written: members in the order in which they come, without time and owner."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._tar = tarfile.open(  # noqa: SIM115 - ended by close
-            fileobj=file, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8"
-        )
+    def __init__(self, file: Writable) -> None:
+        self._file = file
         self._names: set[str] = set()
 
     def add(self, name: str, stream: Readable, size: int) -> None:
-        """A file of ``size`` bytes; one that is there already is left out."""
-        if name not in self._names:
-            self._names.add(name)
-            header = tarfile.TarInfo(name)
-            header.size = size
-            self._tar.addfile(header, cast("BinaryIO", stream))
+        """A file of ``size`` bytes; one that is there already is left out. Raises `ArchiveError` if there are fewer."""
+        if name in self._names:
+            return
+        self._names.add(name)
+        self._write(encode_header(Header(name.encode(), size_bytes=size)))
+        left = size
+        while left and (data := stream.read(min(left, CHUNK_BYTES))):
+            self._write(data)
+            left -= len(data)
+        if left:
+            raise ArchiveError(f"write {name} into the archive: {left} bytes are missing")
+        self._write(bytes(-size % BLOCK_BYTES))
 
     def document(self, name: str, content: bytes) -> None:
         """A small file."""
@@ -186,4 +206,14 @@ class ArchiveWriter:
 
     def close(self) -> None:
         """Write the end of the archive."""
-        self._tar.close()
+        self._write(END)
+
+    def _write(self, data: bytes) -> None:
+        write_all(self._file, data)
+
+
+def write_all(file: Writable, data: bytes) -> None:
+    """All of it: a pipe may take less at a time."""
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) or 0 :]

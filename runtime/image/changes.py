@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class ChangeKind(enum.Enum):
+class ChangeKind(enum.StrEnum):
     """What became of a file; the value is what ``diff`` prints."""
 
     MODIFIED = "C"
@@ -40,7 +40,7 @@ class Change:
     kind: ChangeKind
 
     def __str__(self) -> str:
-        return f"{self.kind.value} {self.path}"
+        return f"{self.kind} {self.path}"
 
 
 def changes(upper: Path, lowers: Sequence[Path]) -> tuple[Change, ...]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from runtime.image.descriptor import Descriptor
     from runtime.image.digest import Digest
-    from runtime.image.store import ImageStore
+    from runtime.image.store import Image, ImageStore
 
 GRACE_S = 3600.0
 
@@ -62,6 +62,27 @@ def collect(store: ImageStore, in_use: Iterable[Path] = (), grace_s: float = GRA
     return Collected(blobs, layers, tuple(store.downloads.sweep(grace_s)), freed_bytes)
 
 
+def release(
+    store: ImageStore, entries: Iterable[Descriptor], image: Image, in_use: Iterable[Path] = ()
+) -> tuple[Digest, ...]:
+    """Remove at once what entries that have left the list held alone; the layers, by chain id, that have gone.
+
+    There is no grace: whoever found one of these blobs and has not named it yet is told that it is missing.
+    """
+    chains = chain_ids(image.config.diff_ids)
+    with store_errors("lock", store.layout.root), locked(store.layout.root):
+        try:
+            marks = _mark(store)
+        except ImageError:
+            return ()  # what a damaged image refers to is not known
+        blobs = {blob.digest for entry in entries for blob in _readable_references(store, entry)}
+        for digest in blobs - marks.blobs:
+            store.layout.blobs.remove(store.layout.blobs.path(digest))
+    gone = tuple(chain_id for chain_id in chains if chain_id not in marks.chains)
+    store.layers.remove(gone, in_use)
+    return gone
+
+
 def references(store: ImageStore, entry: Descriptor) -> tuple[list[Descriptor], list[Manifest]]:
     """All blobs that an entry of the list refers to, and the manifests among them.
 
@@ -82,6 +103,14 @@ def references(store: ImageStore, entry: Descriptor) -> tuple[list[Descriptor], 
                 waiting.append(child)
                 blobs.append(child)
     return blobs, manifests
+
+
+def _readable_references(store: ImageStore, entry: Descriptor) -> list[Descriptor]:
+    """An image that is damaged can be removed all the same; what is left of it is collected some time."""
+    try:
+        return references(store, entry)[0]
+    except ImageError:
+        return [entry]
 
 
 def _mark(store: ImageStore) -> _Marks:

@@ -38,6 +38,9 @@ class Author:
         return History(self.created_by, rfc3339(self.created_ns), self.author, self.comment, empty_layer)
 
 
+NOBODY = Author()
+
+
 def rfc3339(time_ns: int | None = None) -> str:
     """A time, now by default, as the image-spec has it: RFC 3339, section 5.6, in UTC, to the nanosecond."""
     seconds, fraction = divmod(time.time_ns() if time_ns is None else time_ns, 10**9)
@@ -88,7 +91,7 @@ class CommitOptions:
     """What a commit calls its image and says about it; ``change`` makes the parent's configuration the image's."""
 
     reference: str | None = None
-    author: Author = Author()
+    author: Author = NOBODY
     change: Callable[[ImageConfig], ImageConfig] = lambda config: config
 
 

@@ -15,7 +15,7 @@ from runtime.image.archives import spooled
 from runtime.image.compression import Compression, decompressor, sniff
 from runtime.image.config import ImageConfig
 from runtime.image.descriptor import Descriptor
-from runtime.image.digest import HashingReader
+from runtime.image.digest import Digest, HashingReader
 from runtime.image.document import Document
 from runtime.image.errors import ArchiveError, CorruptBlob, InvalidDocument
 from runtime.image.manifest import CONFIG, LAYER, LAYER_GZIP, LAYER_ZSTD, MANIFEST, Manifest
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from runtime.image.archive import LayerLimits
     from runtime.image.archives import ArchiveFile, ArchiveWriter
-    from runtime.image.digest import Digest
     from runtime.image.store import Image, ImageStore
 
 MANIFEST_NAME = "manifest.json"
@@ -48,6 +47,15 @@ def load_docker_archive(store: ImageStore, archive: ArchiveFile) -> tuple[Image,
         descriptor = _load(store, archive, item)
         images += [store.tag(name, descriptor) for name in item.names] or [store.keep(descriptor)]
     return tuple(images)
+
+
+def docker_names(archive: ArchiveFile) -> dict[Digest, tuple[str, ...]]:
+    """The names of the images, by the digests of their configurations."""
+    names: dict[Digest, tuple[str, ...]] = {}
+    for item in _items(archive):
+        digest = Digest.of(archive.read(item.config))
+        names[digest] = (*names.get(digest, ()), *item.names)
+    return names
 
 
 def _items(archive: ArchiveFile) -> tuple[_Item, ...]:

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime.image.archives import open_archive
+from runtime.image.archives import open_archive, open_archive_stream
 from runtime.image.blobs import Blobs
 from runtime.image.descriptor import Descriptor, Platform
 from runtime.image.digest import VerifyingReader
-from runtime.image.docker_archive import MANIFEST_NAME, load_docker_archive
+from runtime.image.docker_archive import MANIFEST_NAME, docker_names, load_docker_archive
 from runtime.image.errors import (
     ArchiveError,
     BlobNotFound,
@@ -22,17 +22,17 @@ from runtime.image.errors import (
     InvalidReference,
 )
 from runtime.image.layout import ImageLayout
+from runtime.image.saving import CONTAINERD_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from typing import BinaryIO
 
     from runtime.image.archives import ArchiveFile
     from runtime.image.store import Image, ImageStore
 
 SCHEME = "oci:"
 ARCHIVE_SCHEME = "oci-archive:"
-# containerd's name of an image in a layout; its annotation ref.name is the tag alone.
-_CONTAINERD_NAME = "io.containerd.image.name"
 
 
 def import_layout(store: ImageStore, source: str, reference: str | None = None) -> Image:
@@ -52,27 +52,64 @@ def import_layout(store: ImageStore, source: str, reference: str | None = None) 
 def load_archive(store: ImageStore, path: Path) -> tuple[Image, ...]:
     """Bring all images of a file into the store, as ``docker load`` does; it is seen what kind of file it is."""
     with open_archive(path, store.limits.max_bytes) as archive:
-        # docker from 25 on writes both at once; manifest.json has the whole names.
-        if MANIFEST_NAME in archive:
-            return load_docker_archive(store, archive)
-        if "oci-layout" in archive:
-            layout = _ArchiveLayout(archive)
-            return tuple(_import(store, layout, entry, None) for entry in layout.index().manifests)
-        raise ArchiveError(f"{path}: neither manifest.json nor oci-layout is in it: no archive of images")
+        return _load(store, archive)
+
+
+def load_stream(store: ImageStore, file: BinaryIO, name: str = "archive") -> tuple[Image, ...]:
+    """As `load_archive`, from an open file or a pipe."""
+    with open_archive_stream(file, name, store.limits.max_bytes) as archive:
+        return _load(store, archive)
+
+
+def _load(store: ImageStore, archive: ArchiveFile) -> tuple[Image, ...]:
+    if "oci-layout" not in archive:
+        if MANIFEST_NAME not in archive:
+            problem = "neither manifest.json nor oci-layout is in it: no archive of images"
+            raise ArchiveError(f"{archive.name}: {problem}")
+        return load_docker_archive(store, archive)
+    layout = _ArchiveLayout(archive)
+    entries = layout.index().manifests
+    if MANIFEST_NAME not in archive:
+        brought = [(_bring(store, layout, entry), _names(layout.root, entry)) for entry in entries]
+        return tuple(image for descriptor, known in brought for image in _list(store, descriptor, known))
+    # docker from 25 on writes both at once. The layout keeps the images' digests, manifest.json has the whole names.
+    names = docker_names(archive)
+    manifests = {layout.manifest(found).config.digest: entry for entry in entries if (found := _found(layout, entry))}
+    if not names.keys() <= manifests.keys():
+        return load_docker_archive(store, archive)
+    brought = [(_bring(store, layout, manifests[digest]), tags) for digest, tags in names.items()]
+    return tuple(image for descriptor, tags in brought for image in _list(store, descriptor, tags))
+
+
+def _found(layout: ImageLayout, entry: Descriptor) -> Descriptor | None:
+    """What an entry stands for on this host, if it is there: docker saves what it has of an index."""
+    try:
+        return layout.manifest_descriptor(entry, Platform.host())
+    except (ImageNotFound, BlobNotFound):
+        return None
 
 
 def _import_one(store: ImageStore, layout: ImageLayout, name: str, reference: str | None) -> Image:
-    return _import(store, layout, _select(layout, name), reference)
+    entry = _select(layout, name)
+    descriptor = _bring(store, layout, entry)
+    return store.tag(reference or _name(entry) or _name_of_place(layout.root, entry), descriptor)
 
 
-def _import(store: ImageStore, layout: ImageLayout, entry: Descriptor, reference: str | None) -> Image:
+def _bring(store: ImageStore, layout: ImageLayout, entry: Descriptor) -> Descriptor:
+    """Copy the image's blobs into the store, but for those that are there."""
     descriptor = layout.manifest_descriptor(entry, Platform.host())
     manifest = layout.manifest(descriptor)
     layout.config(manifest)
     for blob in (*manifest.layers, manifest.config, descriptor):
-        with layout.blobs.open(blob) as content:
-            store.put_blob(content, blob.media_type, blob)
-    return store.tag(reference or _reference(layout.root, entry), descriptor)
+        store.layout.blobs.touch(blob)
+        if not store.layout.blobs.has(blob):
+            with layout.blobs.open(blob) as content:
+                store.put_blob(content, blob.media_type, blob)
+    return descriptor
+
+
+def _list(store: ImageStore, descriptor: Descriptor, names: Sequence[str]) -> tuple[Image, ...]:
+    return tuple(store.tag(name, descriptor) for name in names) or (store.keep(descriptor),)
 
 
 def _parse(source: str, scheme: str) -> tuple[Path, str]:
@@ -95,12 +132,21 @@ def _select(layout: ImageLayout, name: str) -> Descriptor:
     raise ImageNotFound(f"{SCHEME}{layout.root}: {problem}; images there: {names}")
 
 
-def _reference(place: Path, entry: Descriptor) -> str:
-    ref_name = entry.annotations.get(_CONTAINERD_NAME) or entry.ref_name
-    if ":" in ref_name or "/" in ref_name:
-        return ref_name
+def _name(entry: Descriptor) -> str:
+    """The name that an entry of a layout states whole; empty if it states none, or a tag alone."""
+    name = entry.annotations.get(CONTAINERD_NAME) or entry.ref_name
+    return name if ":" in name or "/" in name else ""
+
+
+def _names(place: Path, entry: Descriptor) -> Sequence[str]:
+    """What an image of an archive is called: nothing, if its layout says nothing."""
+    name = _name(entry)
+    return (name,) if name else (_name_of_place(place, entry),) if entry.ref_name else ()
+
+
+def _name_of_place(place: Path, entry: Descriptor) -> str:
     name = place.resolve().name.lower().removesuffix(".tar")
-    return f"{name}:{ref_name}" if ref_name else name
+    return f"{name}:{entry.ref_name}" if entry.ref_name else name
 
 
 class _ArchiveLayout(ImageLayout):

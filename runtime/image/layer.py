@@ -15,21 +15,21 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runtime.image.archive import DEFAULT_LIMITS, Archive, Devices, decompressed, layer_errors
-from runtime.image.digest import CHUNK_BYTES, HashingReader
+from runtime.image.archive import DEFAULT_LIMITS, Archive, decompressed, layer_errors
+from runtime.image.digest import HashingReader
 from runtime.image.errors import CorruptBlob, LayerError, UnsafeEntry
-from runtime.image.tree import Tree, TreePath, is_whiteout, lstat, remove, tree_path
+from runtime.image.placing import Placer, replace_entry
+from runtime.image.tree import Tree, TreePath, is_whiteout, lstat, tree_path
+from runtime.image.view import OPAQUE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from io import FileIO
     from pathlib import Path
 
-    from runtime.image.archive import Entry, LayerLimits
+    from runtime.image.archive import Devices, Entry, LayerLimits
     from runtime.image.descriptor import Descriptor
     from runtime.image.digest import Digest, Readable, VerifyingReader
 
@@ -37,13 +37,6 @@ _WHITEOUT = b".wh."
 _OPAQUE = b".wh..wh..opq"
 # AUFS kept its own books under such names; Docker still skips them (pkg/archive/whiteouts.go).
 _AUFS = b".wh..wh."
-_OPAQUE_XATTR = "trusted.overlay.opaque"
-# overlayfs's own book-keeping: from a layer it could redirect a directory, or make a file look at another.
-_OVERLAY_XATTRS = ("trusted.overlay.", "user.overlay.")
-_ZEROS = bytes(CHUNK_BYTES)
-# chown(2) takes -1 for "leave it", as unsigned the greatest id.
-_MAX_ID = (1 << 32) - 2
-_DEVICE_TYPES = {tarfile.CHRTYPE: stat.S_IFCHR, tarfile.BLKTYPE: stat.S_IFBLK}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +86,7 @@ def extract_layer(
 def is_opaque(directory: Path) -> bool:
     """Whether an extracted directory hides what is at its place in the layers below."""
     try:
-        return os.getxattr(directory, _OPAQUE_XATTR) == b"y"
+        return os.getxattr(directory, OPAQUE) == b"y"
     except OSError as error:
         if error.errno in {errno.ENODATA, errno.ENOTSUP}:
             return False
@@ -107,10 +100,9 @@ class _Extraction:
         self._tree = tree
         self._name = name
         self._lowers = lowers
-        self._devices = devices
+        self._placer = Placer(tree, devices)
+        self._placer.mtimes_ns[()] = 0
         self._privileged = os.geteuid() == 0
-        # Set when all is done: whatever is made in a directory changes its time.
-        self._mtimes_ns: dict[TreePath, int] = {(): 0}
         self.size_bytes = 0
 
     def run(self, archive: Archive) -> None:
@@ -122,12 +114,14 @@ class _Extraction:
                     self.size_bytes += entry.size if content is not None else 0
             except UnsafeEntry as error:
                 raise UnsafeEntry(f"{place}: {error}") from error
-        self._set_directory_times()
+        self._placer.finish()
 
     def _extract(self, entry: Entry, content: Readable | None) -> None:
         path = tree_path(entry.name)
         if not path:
-            self._extract_root(entry)
+            if not entry.isdir():
+                raise UnsafeEntry("only a directory can stand for the root")
+            self._placer.adjust(self._tree.root_fd, path, entry)
             return
         self._tree.make_directories(path[:-1], self._imply)
         with self._tree.directory(path[:-1]) as parent_fd:
@@ -136,71 +130,15 @@ class _Extraction:
             else:
                 self._place(parent_fd, path, entry, content)
 
-    def _extract_root(self, entry: Entry) -> None:
-        if not entry.isdir():
-            raise UnsafeEntry("only a directory can stand for the root")
-        self._set_metadata(self._tree.root_fd, (b".",), entry)
-        self._mtimes_ns[()] = entry.mtime_ns
-
     def _place(self, parent_fd: int, path: TreePath, entry: Entry, content: Readable | None) -> None:
         """Put the entry in place of whatever this layer had there; two directories become one."""
-        present = lstat(parent_fd, path[-1])
-        merged = present is not None and entry.isdir() and stat.S_ISDIR(present.st_mode)
-        if not merged:
-            if present is not None:
-                remove(parent_fd, path[-1])
-            self._make(parent_fd, path[-1], entry, content)
-            if present is not None and entry.isdir() and is_whiteout(present):
-                _mark_opaque(parent_fd, path[-1])
-        if not entry.islnk() and lstat(parent_fd, path[-1]) is not None:
-            self._set_metadata(parent_fd, path, entry)
-
-    def _make(self, parent_fd: int, name: bytes, entry: Entry, content: Readable | None) -> None:
-        if content is not None:
-            _write(parent_fd, name, content, entry.size)
-        elif entry.isdir():
-            os.mkdir(name, 0o700, dir_fd=parent_fd)
-        elif entry.issym():
-            os.symlink(entry.linkname.encode("utf-8", "surrogateescape"), name, dir_fd=parent_fd)
-        elif entry.islnk():
-            self._link(parent_fd, name, entry)
-        elif entry.isfifo():
-            os.mkfifo(name, 0o600, dir_fd=parent_fd)
-        elif entry.type in _DEVICE_TYPES:
-            self._make_device(parent_fd, name, entry)
-        else:
-            raise LayerError(f"{self._name}: entry {entry.name!r}: unknown type {entry.type!r}")
-
-    def _make_device(self, parent_fd: int, name: bytes, entry: Entry) -> None:
-        if self._devices is Devices.REFUSE:
-            raise UnsafeEntry("a device node, which the limits refuse")
-        if self._privileged and self._devices is Devices.MAKE:
-            device = os.makedev(entry.devmajor, entry.devminor)
-            os.mknod(name, _DEVICE_TYPES[entry.type] | 0o600, device, dir_fd=parent_fd)
-
-    def _link(self, parent_fd: int, name: bytes, entry: Entry) -> None:
-        target = tree_path(entry.linkname)
-        if not target:
-            raise UnsafeEntry("a hard link to the root")
-        with self._tree.directory(target[:-1]) as target_fd:
-            os.link(target[-1], name, src_dir_fd=target_fd, dst_dir_fd=parent_fd, follow_symlinks=False)
-
-    def _set_metadata(self, parent_fd: int, path: TreePath, entry: Entry) -> None:
-        """Owner, then mode (chown clears setuid), then attributes (chown clears capabilities), then time."""
-        name = path[-1]
-        if not (0 <= entry.uid <= _MAX_ID and 0 <= entry.gid <= _MAX_ID):
-            raise ValueError(f"owner {entry.uid}:{entry.gid} is out of range")
-        if self._privileged:
-            os.chown(name, entry.uid, entry.gid, dir_fd=parent_fd, follow_symlinks=False)
-        if not entry.issym():
-            os.chmod(name, entry.mode & 0o7777, dir_fd=parent_fd)
-        for key, value in entry.xattrs.items():
-            if not key.startswith(_OVERLAY_XATTRS):
-                os.setxattr(_proc_path(parent_fd, name), key, value, follow_symlinks=False)
-        if entry.isdir():
-            self._mtimes_ns[path] = entry.mtime_ns
-        else:
-            os.utime(name, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=parent_fd, follow_symlinks=False)
+        present = replace_entry(parent_fd, path[-1], entry)
+        if present is not None and entry.isdir() and stat.S_ISDIR(present.st_mode):
+            self._placer.adjust(parent_fd, path, entry)
+            return
+        self._placer.make(parent_fd, path, entry, content)
+        if present is not None and entry.isdir() and is_whiteout(present):
+            _mark_opaque(parent_fd, path[-1])
 
     def _imply(self, parent_fd: int, path: TreePath) -> None:
         """Make a directory that the archive does not hold (so far), as it is in the layers below."""
@@ -215,7 +153,7 @@ class _Extraction:
         if below is not None and self._privileged:
             os.chown(path[-1], below.st_uid, below.st_gid, dir_fd=parent_fd)
         os.chmod(path[-1], stat.S_IMODE(below.st_mode) if below else 0o755, dir_fd=parent_fd)
-        self._mtimes_ns[path] = below.st_mtime_ns if below else 0
+        self._placer.mtimes_ns[path] = below.st_mtime_ns if below else 0
         if replaced:
             _mark_opaque(parent_fd, path[-1])
 
@@ -228,36 +166,10 @@ class _Extraction:
                 return status if stat.S_ISDIR(status.st_mode) else None
         return None
 
-    def _set_directory_times(self) -> None:
-        for path, mtime_ns in self._mtimes_ns.items():
-            try:
-                with self._tree.directory(path) as fd:
-                    os.utime(fd, ns=(mtime_ns, mtime_ns))
-            except (FileNotFoundError, NotADirectoryError):
-                continue  # a later entry took its place
-
-
-def _write(parent_fd: int, name: bytes, content: Readable, size: int) -> None:
-    """Write a file; long runs of zeros become holes, whether or not the archive knows the file as a sparse one."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(name, flags, 0o600, dir_fd=parent_fd), "wb", buffering=0) as file:
-        while data := content.read(CHUNK_BYTES):
-            if data == _ZEROS[: len(data)]:
-                file.seek(len(data), os.SEEK_CUR)
-            else:
-                _write_all(file, data)
-        file.truncate(size)
-
-
-def _write_all(file: FileIO, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[file.write(view) :]
-
 
 def _mark_deleted(parent_fd: int, whiteout: bytes) -> None:
     if whiteout == _OPAQUE:
-        os.setxattr(parent_fd, _OPAQUE_XATTR, b"y")
+        os.setxattr(parent_fd, OPAQUE, b"y")
         return
     if whiteout.startswith(_AUFS):
         return
@@ -273,7 +185,7 @@ def _mark_deleted(parent_fd: int, whiteout: bytes) -> None:
 
 
 def _mark_opaque(parent_fd: int, name: bytes) -> None:
-    os.setxattr(_proc_path(parent_fd, name), _OPAQUE_XATTR, b"y", follow_symlinks=False)
+    os.setxattr(_proc_path(parent_fd, name), OPAQUE, b"y", follow_symlinks=False)
 
 
 def _proc_path(parent_fd: int, name: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn, Self
 
 from runtime.image.digest import Digest
@@ -15,6 +15,8 @@ MAX_NAME_LENGTH = 255
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
+# What Docker takes off a name before it shows or keeps it (distribution/reference, normalize.go).
+_HUB_HOSTS = frozenset({"docker.io", "index.docker.io"})
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
@@ -30,6 +32,15 @@ class Reference:
         tag = f":{self.tag}" if self.tag else ""
         digest = f"@{self.digest}" if self.digest else ""
         return f"{self.name}{tag}{digest}"
+
+    @property
+    def familiar(self) -> Self:
+        """The same without what Docker leaves out: its hub's host, and the namespace ``library`` there."""
+        host, slash, path = self.name.partition("/")
+        if not slash or host not in _HUB_HOSTS:
+            return self
+        namespace, _, rest = path.partition("/")
+        return replace(self, name=rest if namespace == "library" and rest and "/" not in rest else path)
 
     @classmethod
     def parse(cls, text: str) -> Self:

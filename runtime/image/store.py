@@ -14,6 +14,7 @@ org.opencontainers.image.ref.name, as ``name:tag``; so others read the store as 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from runtime.image.compression import CompressedLayers
 from runtime.image.descriptor import REF_NAME, Descriptor, Platform
 from runtime.image.digest import Digest
 from runtime.image.downloads import Downloads
-from runtime.image.errors import AmbiguousReference, BlobNotFound, ImageNotFound, InvalidReference
+from runtime.image.errors import AmbiguousReference, BlobNotFound, ImageError, ImageNotFound, InvalidReference
 from runtime.image.layout import ImageLayout
 from runtime.image.manifest import INDEX_TYPES, Index
 from runtime.image.reference import Reference
@@ -134,6 +135,31 @@ class ImageStore:
             raise self._not_found(reference, Index(()))
         self.layout.update(without)
 
+    def names(self, image: Image) -> tuple[str, ...]:
+        """All names of the image, in the order of the list."""
+        return tuple(entry.ref_name for entry in self._entries(self._index(), image) if entry.ref_name)
+
+    def forget(self, image: Image) -> tuple[Descriptor, ...]:
+        """Take the image off the list, with all its names; the entries that were there."""
+        gone: list[Descriptor] = []
+
+        def without(index: Index) -> Index:
+            gone[:] = self._entries(index, image)
+            return replace(index, manifests=tuple(entry for entry in index.manifests if entry not in gone))
+
+        if self.layout.exists():
+            self.layout.update(without)
+        return tuple(gone)
+
+    def _entries(self, index: Index, image: Image) -> list[Descriptor]:
+        """The image's entries; one that cannot be read is no image's."""
+        found: list[Descriptor] = []
+        for entry in index.manifests:
+            with suppress(ImageError):
+                if any(str(descriptor.digest) == image.digest for descriptor in self._descriptors(entry)):
+                    found.append(entry)
+        return found
+
     def _list(self, entry: Descriptor) -> Image:
         """Put the entry on the list. What is on it is there completely, whatever others remove meanwhile."""
         image = self._load(entry, entry.ref_name)
@@ -174,7 +200,8 @@ class ImageStore:
 
     @staticmethod
     def _named(index: Index, reference: str) -> Descriptor | None:
-        names = (str(Reference.parse(reference)), reference)
+        parsed = Reference.parse(reference)
+        names = (str(parsed), reference, str(parsed.familiar))
         return next((entry for entry in index.manifests if entry.ref_name in names), None)
 
     def _by_digest(self, index: Index, prefix: str, reference: str) -> Descriptor:
@@ -206,7 +233,7 @@ def _tag_name(reference: str) -> str:
     parsed = Reference.parse(reference)
     if parsed.digest:
         raise InvalidReference(f"reference {reference!r}: a name for an image cannot hold a digest")
-    return str(parsed)
+    return str(parsed.familiar)
 
 
 def _named(index: Index, entry: Descriptor) -> Index:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 TreePath = tuple[bytes, ...]
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
-_CONFINED = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV
 # openat2(2): EAGAIN when a rename anywhere on the host coincides with the resolution of "..": try again.
 _MAX_ATTEMPTS = 1000
 
@@ -50,10 +49,14 @@ def is_whiteout(status: os.stat_result) -> bool:
 
 
 class Tree:
-    """The tree below one directory; symbolic links in it are resolved as if that directory were ``/``."""
+    """The tree below one directory; symbolic links in it are resolved as if that directory were ``/``.
 
-    def __init__(self, root_fd: int) -> None:
+    What is mounted in it is not of it, unless with ``mounts``.
+    """
+
+    def __init__(self, root_fd: int, *, mounts: bool = False) -> None:
         self.root_fd = root_fd
+        self._resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (0 if mounts else RESOLVE_NO_XDEV)
 
     @classmethod
     @contextmanager
@@ -102,7 +105,7 @@ class Tree:
         name = b"/".join(path) or b"."
         for _ in range(_MAX_ATTEMPTS):
             try:
-                return openat2(self.root_fd, name, _DIRECTORY, resolve=_CONFINED)
+                return openat2(self.root_fd, name, _DIRECTORY, resolve=self._resolve)
             except BlockingIOError:
                 continue
             except OSError as error:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 OPAQUE = "trusted.overlay.opaque"
 # overlayfs's own book-keeping is no attribute of the file.
 OVERLAY_XATTRS = ("trusted.overlay.", "user.overlay.")
-_CONFINED = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 _MAX_LINKS = 40  # as many as the kernel follows (path_resolution(7))
 _NO_XATTRS = {errno.ENODATA, errno.ENOTSUP, errno.EPERM}
@@ -61,11 +60,15 @@ class Node:
 
 
 class View:
-    """The union of layers, while it is open; with ``whiteouts`` they are shown, as files of the layers' own."""
+    """The union of layers, while it is open.
 
-    def __init__(self, root_fds: Sequence[int], *, whiteouts: bool = False) -> None:
+    With ``whiteouts`` they are shown too, with ``mounts`` what is mounted in a layer is.
+    """
+
+    def __init__(self, root_fds: Sequence[int], *, whiteouts: bool = False, mounts: bool = False) -> None:
         self._roots = tuple(root_fds)
         self._whiteouts = whiteouts
+        self._resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | (0 if mounts else RESOLVE_NO_XDEV)
 
     @classmethod
     @contextmanager
@@ -150,7 +153,7 @@ class View:
     @contextmanager
     def open(self, node: Node, flags: int = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW) -> Iterator[int]:
         """A descriptor of it, while the body runs; raises `FileNotFoundError` if it has gone meanwhile."""
-        fd = openat2(self._roots[node.layers[0]], b"/".join(node.path) or b".", flags, resolve=_CONFINED)
+        fd = openat2(self._roots[node.layers[0]], b"/".join(node.path) or b".", flags, resolve=self._resolve)
         try:
             yield fd
         finally:
@@ -182,7 +185,7 @@ class View:
         """The layers that a directory is the union of, topmost first, each with its descriptor for a moment."""
         for layer in node.layers:
             with suppress(*_GONE):
-                fd = openat2(self._roots[layer], b"/".join(node.path) or b".", _DIRECTORY, resolve=_CONFINED)
+                fd = openat2(self._roots[layer], b"/".join(node.path) or b".", _DIRECTORY, resolve=self._resolve)
                 try:
                     yield layer, fd
                     if layer != node.layers[-1] and _xattr(fd, OPAQUE) == b"y":

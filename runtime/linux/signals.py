@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         SIGXFSZ,
         pause,
         pidfd_send_signal,
+        set_wakeup_fd,
         signal,
         valid_signals,
     )
@@ -40,6 +41,7 @@ else:
         SIGXFSZ,
         pause,
         pidfd_send_signal,
+        set_wakeup_fd,
         signal,
         valid_signals,
     )
@@ -50,6 +52,17 @@ NOT_FORWARDED = frozenset({
 """What is about the process that gets it, or cannot be caught: all others may be handed on to a process behind it."""
 
 __all__ = (
-    "NOT_FORWARDED", "NSIG", "SIGCHLD", "SIGKILL", "SIGPIPE", "SIGXFSZ", "SIG_SETMASK", "pause", "pidfd_send_signal",
-    "signal", "valid_signals",
+    "NOT_FORWARDED",
+    "NSIG",
+    "SIGCHLD",
+    "SIGKILL",
+    "SIGPIPE",
+    "SIGWINCH",
+    "SIGXFSZ",
+    "SIG_SETMASK",
+    "pause",
+    "pidfd_send_signal",
+    "set_wakeup_fd",
+    "signal",
+    "valid_signals",
 )  # fmt: skip

@@ -16,6 +16,7 @@ _syscall.restype = foreign.c_long
 _syscall.argtypes = (foreign.c_long,) * 7
 
 CLONE3 = 435  # one number on every architecture
+PIDFD_GETFD = 438
 
 _libc.prctl.argtypes = (foreign.c_int, foreign.c_ulong, foreign.c_ulong, foreign.c_ulong, foreign.c_ulong)
 _libc.setns.argtypes = (foreign.c_int, foreign.c_int)
@@ -46,6 +47,11 @@ def clone3(args: CloneArgs) -> int:
 def prctl(option: int, arg2: int = 0, arg3: int = 0, arg4: int = 0, arg5: int = 0) -> None:
     """prctl(2)."""
     _check(-foreign.get_errno() if _libc.prctl(option, arg2, arg3, arg4, arg5) < 0 else 0)
+
+
+def pidfd_getfd(pidfd: int, fd: int) -> int:
+    """pidfd_getfd(2): a copy of another process's descriptor."""
+    return _check(raw(PIDFD_GETFD, pidfd, fd, 0))
 
 
 def setns(fd: int, nstype: int) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 from runtime.network import messages
-from runtime.network.errors import NameTaken, NetworkError, NetworkInUse, SubnetError
+from runtime.network.errors import NameTaken, NetworkInUse, SubnetError
 from runtime.network.network import PORTS_PER_BRIDGE, Network, check_name, check_ports_per_bridge
 from runtime.network.routes import routed_networks
 from runtime.network.subnets import (
     POOL_PREFIX_LENGTH,
     Subnet,
     choose_subnet,
+    overlap,
     parse_subnet,
     refuse_overlap,
     unique_local_subnet,
@@ -33,11 +35,15 @@ _ID_BYTES = 6
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a network shall be. Without ``subnets`` an IPv4 one is chosen, and an IPv6 one too if ``ipv6``."""
+    """What a network shall be. Without ``subnets`` an IPv4 one is chosen, and an IPv6 one too if ``ipv6``.
+
+    Each of the ``gateways``, and of the ``ranges`` that addresses are chosen from, belongs to the subnet it is in.
+    """
 
     name: str
     subnets: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
+    ranges: tuple[str, ...] = ()
     ipv6: bool = False
     internal: bool = False
     isolated: bool = True
@@ -48,10 +54,15 @@ class Wish:
 class Catalog:
     """The networks of a store."""
 
-    def __init__(self, store: Store, pool: IPv4Network, lower: Callable[[Network], None]) -> None:
-        """``lower`` takes from the host what a network may still have there when it is removed."""
+    def __init__(self, store: Store, pool: IPv4Network, lower: Callable[[Network], None], first: int = 0) -> None:
+        """``lower`` takes from the host what a network may still have there when it is removed.
+
+        Subnets are chosen from the ``first`` of the pool on: two stores of one host do not see each other's networks
+        while those are down, and should not choose the same.
+        """
         self.store = store
         self.pool = pool
+        self.first = first
         self.lower = lower
 
     def create(self, wish: Wish) -> Network:
@@ -131,18 +142,32 @@ class Catalog:
         return tuple(subnets) or self._chosen(wish, [network for network, _ in taken])
 
     def _chosen(self, wish: Wish, taken: Sequence[IPNetwork]) -> tuple[Subnet, ...]:
-        chosen = choose_subnet(self.pool, POOL_PREFIX_LENGTH, taken)
+        chosen = choose_subnet(self.pool, POOL_PREFIX_LENGTH, taken, self.first)
         return (chosen, unique_local_subnet()) if wish.ipv6 else (chosen,)
 
 
 def _wanted(wish: Wish) -> list[Subnet]:
-    if len(wish.gateways) > len(wish.subnets):
-        raise NetworkError(f"create network {wish.name}: more gateways than subnets")
-    gateways = (*wish.gateways, *(None,) * (len(wish.subnets) - len(wish.gateways)))
-    subnets = [parse_subnet(text, gateway) for text, gateway in zip(wish.subnets, gateways, strict=True)]
+    subnets = [_subnet(wish, text) for text in wish.subnets]
+    for text in (*wish.gateways, *wish.ranges):
+        if not any(_is_in(text, one.network) for one in subnets):
+            raise SubnetError(f"create network {wish.name}: no subnet contains {text}")
     if len({subnet.version for subnet in subnets}) < len(subnets):
         raise SubnetError(f"create network {wish.name}: one IPv4 and one IPv6 subnet at most")
     return subnets
+
+
+def _subnet(wish: Wish, text: str) -> Subnet:
+    bare = parse_subnet(text).network
+    gateway = next((one for one in wish.gateways if _is_in(one, bare)), None)
+    return parse_subnet(text, gateway, next((one for one in wish.ranges if _is_in(one, bare)), None))
+
+
+def _is_in(text: str, network: IPNetwork) -> bool:
+    """Whether an address or a range is of the network; one that is none is of none."""
+    try:
+        return overlap(network, ip_network(text))
+    except ValueError:
+        return False
 
 
 def _new_id(networks: Sequence[Network]) -> str:

@@ -88,7 +88,11 @@ class Network:
         return {
             "name": self.name,
             "id": self.id,
-            "subnets": [{"subnet": str(one.network), "gateway": str(one.gateway)} for one in self.subnets],
+            "subnets": [
+                {"subnet": str(one.network), "gateway": str(one.gateway)}
+                | ({"range": str(one.pool)} if one.pool else {})
+                for one in self.subnets
+            ],
             "internal": self.internal,
             "isolated": self.isolated,
             "labels": dict(self.labels),
@@ -102,7 +106,7 @@ class Network:
         return cls(
             document["name"],
             document["id"],
-            tuple(parse_subnet(entry["subnet"], entry["gateway"]) for entry in document["subnets"]),
+            tuple(parse_subnet(one["subnet"], one["gateway"], one.get("range")) for one in document["subnets"]),
             document["internal"],
             document["isolated"],
             tuple(document["labels"].items()),

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from runtime.network import attachment, reconcile
 from runtime.network.attachment import Inside
-from runtime.network.catalog import Catalog
+from runtime.network.catalog import DEFAULT, Catalog
 from runtime.network.errors import NetworkError
 from runtime.network.names import check_names
 from runtime.network.netlink import NetlinkSocket
@@ -54,9 +54,11 @@ class Networks:
         self, root: Path = ROOT, run: Path = RUN, pool: IPv4Network = POOL, resolv_conf: Path = RESOLV_CONF
     ) -> None:
         self.store = Store(root)
-        self.catalog = Catalog(self.store, pool, self._lower)
+        # Of another store by another name, and from another place in the pool.
+        mark = "" if root == ROOT else hashlib.sha256(os.fsencode(root)).hexdigest()[:8]
+        self.catalog = Catalog(self.store, pool, self._lower, int(mark or "0", 16))
         self.pins = Pins(run / "netns")
-        table = "tare" if root == ROOT else f"tare_{hashlib.sha256(os.fsencode(root)).hexdigest()[:8]}"
+        table = f"tare_{mark}" if mark else "tare"
         self.presence = Presence(run, table, self.store, resolv_conf)
         self._socket: tuple[int, NetlinkSocket] | None = None
 
@@ -72,6 +74,14 @@ class Networks:
         if self._socket is not None:
             self._socket[1].close()
             self._socket = None
+
+    def default(self) -> Network:
+        """The network of containers that name none, made when it is first asked for."""
+        found = next((one for one in self.store.networks() if one.name == DEFAULT), None)
+        if found is not None:
+            return found
+        with self.store.lock():
+            return self.catalog.default()
 
     def create_namespace(self, container_id: str, pid: int | None = None) -> Path:
         """Make a network namespace with loopback only, pinned at the path that is returned; raises `NamespaceError`."""
@@ -111,13 +121,19 @@ class Networks:
             if self.pins.holder(container_id) is not None:
                 self.pins.write(holder)
 
-    def detach(self, container_id: str, network: str | None = None, *, keep: bool = False) -> None:
-        """Take the container out of the network, or of all. ``keep`` reserves its addresses. Idempotent."""
+    def detach(
+        self, container_id: str, network: str | None = None, *, keep: bool = False, linger: bool = False
+    ) -> None:
+        """Take the container out of the network, or of all. ``keep`` reserves its addresses. Idempotent.
+
+        With ``linger`` a network that nobody is attached to any more stays up until `rest`: to make it anew for the
+        next container takes tens of milliseconds.
+        """
         with self.store.lock():
             only = None if network is None else self.store.network(network)
             for one, lease in self.leases_of(container_id):
                 if only in (None, one) and lease.attached:
-                    self._unmake(one, lease, keep=keep)
+                    self._unmake(one, lease, keep=keep, linger=linger)
                 elif only in (None, one) and not keep:
                     self.store.erase_place(one.name, lease.place)
             if only is not None:
@@ -125,11 +141,27 @@ class Networks:
                     if lease.attached:
                         attachment.restore_routes(one, lease)
 
-    def release(self, container_id: str) -> None:
+    def release(self, container_id: str, *, linger: bool = False) -> None:
         """The container has ended: give back all that it has, and unpin its namespace. Idempotent."""
         # The namespace first: its links go with it, in the background, which is quicker than one by one.
         self.pins.remove(container_id)
-        self.detach(container_id)
+        self.detach(container_id, linger=linger)
+
+    def rest(self, idle_s: float = 0) -> None:
+        """Take down the networks that have lingered for so long. Idempotent."""
+        with self.store.lock():
+            for network in self.store.networks():
+                lingered = self.presence.idle_s(network)
+                if lingered is not None and lingered >= idle_s and not self.store.has_attached(network):
+                    self.presence.take_down(self.socket, network)
+
+    def rename(self, container_id: str, before: str, name: str) -> None:
+        """Call the container otherwise in every network where it was called so; raises `NetworkError`."""
+        check_names((name,))
+        with self.store.lock():
+            for _, lease in self.leases_of(container_id):
+                names = tuple(name if one == before else one for one in lease.names)
+                self.store.write_lease(replace(lease, names=names), lease)
 
     def leases_of(self, container_id: str) -> list[tuple[Network, Lease]]:
         """What the container has, or has reserved, in each network."""
@@ -180,7 +212,7 @@ class Networks:
         if lease.ports:
             self.presence.publish(lease)
 
-    def _unmake(self, network: Network, lease: Lease, *, keep: bool) -> None:
+    def _unmake(self, network: Network, lease: Lease, *, keep: bool, linger: bool = False) -> None:
         """In the reverse order; the record goes last, so that what fails here is found again."""
         if lease.ports:
             self.presence.withdraw(lease)
@@ -189,5 +221,9 @@ class Networks:
             self.store.write_lease(replace(lease, attached=False, ports=()), lease)
         else:
             self.store.erase_place(network.name, lease.place)
-        if not self.store.has_attached(network):
+        if self.store.has_attached(network):
+            return
+        if linger:
+            self.presence.linger(network)
+        else:
             self.presence.take_down(self.socket, network)

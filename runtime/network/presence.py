@@ -7,6 +7,7 @@ each part again; without it every part is made anew, or found to be there.
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ class Presence:
 
     def bring_up(self, socket: NetlinkSocket, network: Network, number: int = 0) -> int:
         """Make everything that is missing for the ``number``-th bridge; its index. Idempotent."""
+        self._wake(network)
         index = socket.index(network.segment(number))
         if index is not None and self._mark(network, number) == str(index):
             return index
@@ -56,12 +58,31 @@ class Presence:
         """Remove everything of the network, and what all share with the last one. Idempotent."""
         for _, number in self._marked([network]):
             self._mark_path(network, number).unlink(missing_ok=True)
+        self._wake(network)
         self.resolvers.stop(network)
         star.lower(socket, network)
         if any(self.up()):
             self.rewrite()
         else:
             self.clear()
+
+    def linger(self, network: Network) -> None:
+        """Leave it up though nobody is attached, and write down since when."""
+        path = self.run / "idle" / network.id
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    def idle_s(self, network: Network) -> float | None:
+        """For how long it has lingered; None if it does not."""
+        try:
+            return time.time() - (self.run / "idle" / network.id).stat().st_mtime
+        except FileNotFoundError:
+            return None
+
+    def _wake(self, network: Network) -> None:
+        (self.run / "idle" / network.id).unlink(missing_ok=True)
+        with suppress(OSError):
+            (self.run / "idle").rmdir()
 
     def has_traces(self, socket: NetlinkSocket, network: Network) -> bool:
         """Whether anything of the network is on the host."""

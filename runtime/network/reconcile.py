@@ -53,7 +53,9 @@ def find(networks: Networks, known: Collection[str] | None = None) -> Findings:
     idle = tuple(
         one
         for one in networks.store.networks()
-        if not any(place.attached for place in held[one.id]) and networks.presence.has_traces(networks.socket, one)
+        if not any(place.attached for place in held[one.id])
+        and networks.presence.idle_s(one) is None
+        and networks.presence.has_traces(networks.socket, one)
     )
     recorded = {
         one.id: {place.owner_id for place in networks.store.places(one) if (one.id, place) not in broken}

@@ -34,6 +34,7 @@ class Subnet:
 
     network: IPNetwork
     gateway: IPAddress
+    pool: IPNetwork | None = None  # the part of it that addresses are chosen from; None for all
 
     @property
     def version(self) -> int:
@@ -41,8 +42,8 @@ class Subnet:
         return self.network.version
 
 
-def parse_subnet(text: str, gateway: str | None = None) -> Subnet:
-    """``10.1.0.0/16`` with its gateway, the first address if none is named; raises `SubnetError`."""
+def parse_subnet(text: str, gateway: str | None = None, pool: str | None = None) -> Subnet:
+    """``10.1.0.0/16`` with its gateway, the first address if none is named, and its pool; raises `SubnetError`."""
     try:
         network = ipaddress.ip_network(text)
     except ValueError as error:
@@ -51,7 +52,18 @@ def parse_subnet(text: str, gateway: str | None = None) -> Subnet:
         raise SubnetError(f"read subnet {text}: it has no room for a gateway and a container")
     if network.is_loopback or network.is_multicast or network.is_link_local or network.is_unspecified:
         raise SubnetError(f"read subnet {text}: it is set aside for something else")
-    return Subnet(network, network[1] if gateway is None else _gateway(network, gateway))
+    chosen = None if pool is None else _pool(network, pool)
+    return Subnet(network, network[1] if gateway is None else _gateway(network, gateway), chosen)
+
+
+def _pool(network: IPNetwork, text: str) -> IPNetwork:
+    try:
+        pool = ipaddress.ip_network(text)
+    except ValueError as error:
+        raise SubnetError(f"read range {text!r}: {error}") from error
+    if not overlap(network, pool) or pool.prefixlen < network.prefixlen:
+        raise SubnetError(f"use range {text}: it is no part of subnet {network}")
+    return pool
 
 
 def _gateway(network: IPNetwork, text: str) -> IPAddress:
@@ -79,9 +91,12 @@ def refuse_overlap(wanted: IPNetwork, taken: Iterable[tuple[IPNetwork, str]]) ->
             raise SubnetError(f"use subnet {wanted}: it overlaps {network} of {whose}")
 
 
-def choose_subnet(pool: IPv4Network, prefix_length: int, taken: Collection[IPNetwork]) -> Subnet:
-    """The first subnet of the pool that overlaps none that is taken; raises `SubnetError` when there is none."""
-    for candidate in pool.subnets(new_prefix=prefix_length):
+def choose_subnet(pool: IPv4Network, prefix_length: int, taken: Collection[IPNetwork], first: int = 0) -> Subnet:
+    """The first subnet of the pool, counted from ``first``, that overlaps none that is taken; raises `SubnetError`."""
+    count = 1 << (prefix_length - pool.prefixlen)
+    size = pool.num_addresses // count
+    for number in range(first, first + count):
+        candidate = IPv4Network((int(pool.network_address) + number % count * size, prefix_length))
         if not any(overlap(network, candidate) for network in taken):
             return Subnet(candidate, candidate[1])
     raise SubnetError(f"choose a subnet: every /{prefix_length} of {pool} is taken")
@@ -102,11 +117,13 @@ def overlap(one: IPNetwork, other: IPNetwork) -> bool:
 
 def lowest_free(subnet: Subnet, taken: Collection[str]) -> IPAddress:
     """The lowest host address that nobody has; raises `AddressError` when there is none."""
-    base = int(subnet.network.network_address)
+    base, pool = int(subnet.network.network_address), subnet.pool or subnet.network
     held = {_number(address) - base for address in taken} | {int(subnet.gateway) - base}
-    free = next(number for number in itertools.count(1) if number not in held)
-    if free >= subnet.network.num_addresses - (1 if subnet.version == 4 else 0):
-        raise AddressError(f"address a container: every address of {subnet.network} is taken")
+    first = int(pool.network_address) - base
+    free = next(number for number in itertools.count(max(first, 1)) if number not in held)
+    last = subnet.network.num_addresses - (1 if subnet.version == 4 else 0)
+    if free >= min(first + pool.num_addresses, last):
+        raise AddressError(f"address a container: every address of {pool} is taken")
     return subnet.network[free]
 
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
-import signal
+import socket
 import sys
 import time
 from functools import partial
@@ -17,41 +16,46 @@ from typing import TYPE_CHECKING, Any
 from runtime.container.errors import ContainerError
 from runtime.container.signal_names import parse_signal
 from runtime.supervision.errors import SupervisionError, WrongPhase
-from runtime.supervision.exits import exit_code_by_kernel, open_process
 from runtime.supervision.health import Health
 from runtime.supervision.helper import Helper
 from runtime.supervision.life import NEXT, Exit, Phase, ProcessId, boot_id
-from runtime.supervision.loop import IN
 from runtime.supervision.prober import Prober, kill_probe
+from runtime.supervision.process import FirstProcess
 from runtime.supervision.record import Record
 from runtime.supervision.restart import Run, next_restart
 from runtime.supervision.scribe import Scribe
+from runtime.supervision.terminal import Terminal, receive_master
 from runtime.supervision.times import now, parse_ns
-from runtime.supervision.verbs import KILL, end_all, launch, send_signal, tidy
+from runtime.supervision.verbs import KILL, Console, end_all, forget, launch, pause, send_signal, tidy, unpause
 from runtime.values import Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runtime.container.store import Store
+    from runtime.supervision.keeper import Keeper
     from runtime.supervision.life import Life
     from runtime.supervision.loop import Loop, Timer
     from runtime.supervision.record import Place
+    from runtime.supervision.verbs import Scene
 
     Answer = Callable[[SupervisionError | None], None]
 
 _AGAIN_S = 0.1
 _WRITE_AGAIN_S = 1.0
-_REAPED_WITHIN_S = 3.0
 _NS = 1_000_000_000
 
 
 class Surroundings(Value):
-    """What all attendants share. ``rehold`` is called when the descriptors that the keeper is to hold have changed."""
+    """What all attendants share. ``rehold`` is called when the descriptors that the keeper is to hold have changed,
+    ``retire`` by one whose container is to be removed.
+    """
 
     loop: Loop
-    store: Store
+    scene: Scene
+    keeper: Keeper
     rehold: Callable[[], None]
+    retire: Callable[[Attendant], None]
 
 
 class Attendant:
@@ -65,7 +69,7 @@ class Attendant:
         self.scribe = Scribe(self._loop, place, self.terms.log, around.rehold, lambda what: self._remember(error=what))
         self._prober: Prober | None = None
         self._timer: Timer | None = None  # the next launch, or the end of patience with a stop
-        self._pidfd = -1
+        self._process: FirstProcess | None = None
         self._how_to_stop = (self.terms.stop_signal, self.terms.stop_timeout_s)
         self._starting: list[Answer] = []
         self._waiting: list[Callable[[], None]] = []
@@ -119,21 +123,54 @@ class Attendant:
             return
         self._remember(
             durable=True, phase=Phase.STARTING, process=None, exit=Exit(), error=None, health=None, adopted=False,
-            stdin_open=self.terms.stdin, started="", finished="", boot=boot_id(), **changes,
+            paused=False, stdin_open=self._has_stdin, started="", finished="", boot=boot_id(), **changes,
         )  # fmt: skip
-        theirs: tuple[int, int, int] | None = None
-        try:
-            self.scribe.open(stdin=self.terms.stdin, fresh=True)
-            theirs = self.scribe.open_theirs()
-            work = partial(launch, self._around.store, self.terms)
-            Helper(self._loop, work, self._launched, streams=theirs, holds=(lock,))
-        except OSError as error:
-            self._launched({"error": ": ".join(filter(None, (error.filename, error.strerror)))})
-        finally:
-            for fd in (*(theirs or ()), lock):
-                os.close(fd)
+        with contextlib.ExitStack() as held:
+            held.callback(os.close, lock)
+            try:
+                self._fork(held, lock)
+            except OSError as error:
+                self._launched(None, {"error": ": ".join(filter(None, (error.filename, error.strerror)))})
 
-    def _launched(self, result: dict[str, Any]) -> None:
+    def _fork(self, held: contextlib.ExitStack, lock: int) -> None:
+        """The helper that launches, with the container's ends of its streams or of the way its terminal comes."""
+        self.scribe.open(stdin=self._has_stdin, fresh=True)
+        if self.terms.terminal:
+            ours, theirs = socket.socketpair()
+            held.enter_context(theirs)
+            console = Console(ours.fileno(), theirs.fileno(), self.scribe.size)
+            work = partial(launch, self._around.scene, self.terms, console)
+            Helper(self._loop, work, partial(self._launched, ours), holds=(lock, console.ours, console.theirs))
+            return
+        streams = self.scribe.open_theirs()
+        for fd in streams or ():
+            held.callback(os.close, fd)
+        work = partial(launch, self._around.scene, self.terms, Console())
+        Helper(self._loop, work, partial(self._launched, None), streams=streams, holds=(lock,))
+
+    @property
+    def _has_stdin(self) -> bool:
+        return self.terms.stdin and not self.terms.terminal
+
+    def be_ready(self) -> None:
+        """For a client that wants to be attached before the start: its streams are made."""
+        if not self.life.phase.is_active:
+            self.scribe.open(stdin=self._has_stdin, fresh=True)
+
+    def _launched(self, console: socket.socket | None, result: dict[str, Any]) -> None:
+        with console or contextlib.nullcontext():
+            if console is not None and "pid" in result:
+                result |= self._receive_terminal(console)
+        self._conclude_start(result)
+
+    def _receive_terminal(self, console: socket.socket) -> dict[str, Any]:
+        try:
+            self.scribe.use(Terminal(self._loop, self._place, receive_master(console, self._place)))
+        except (OSError, SupervisionError) as error:
+            return {"terminal": str(error)}  # it runs, and nobody sees it
+        return {}
+
+    def _conclude_start(self, result: dict[str, Any]) -> None:
         answers, self._starting = self._starting, []
         if "pid" not in result:
             error = str(result.get("error"))
@@ -143,9 +180,9 @@ class Attendant:
                 answer(SupervisionError(f"start container {self.terms.id!r}: {error}"))
             return
         process = ProcessId(result["pid"], result["start_time"])
-        self._remember(phase=Phase.RUNNING, process=process, started=now())
-        self._pidfd = _or_none(open_process(process.pid, process.start_time))
-        self._loop.on_end(process, lambda code: self._ended(Exit(code, "wait")))
+        self._remember(phase=Phase.RUNNING, process=process, started=now(), error=result.get("terminal"))
+        self._process = FirstProcess.child(self._loop, process, self._ended)
+        self._tell("start")
         self._attend()
         for answer in answers:
             answer(None)
@@ -155,14 +192,24 @@ class Attendant:
         if self.terms.health is not None:
             health = self.life.health or Health()
             self._remember(health=health)
-            work = (self._around.store, self.terms.id, self.terms.health)
+            work = (self._around.scene.store, self.terms.id, self.terms.health)
             running_s = max(time.time_ns() - parse_ns(self.life.started), 0) / _NS
             self._prober = Prober(self._loop, work, health, running_s, self._felt)
         if self.life.stopped:  # asked for before it ran, or of a supervisor that was killed over it
             self._stop_now()
 
     def _felt(self, health: Health, probe: ProcessId | None) -> None:
+        before = self.life.health
         self._remember(health=health, probe=probe)
+        if before is None or before.status is not health.status:
+            self._tell(f"health_status: {health.status.value}")
+
+    def _tell(self, action: str, **attributes: str) -> None:
+        """What is not told must not be in the way of what is done."""
+        try:
+            self._around.scene.backstage.tell(self.terms.id, action, attributes)
+        except SupervisionError as error:
+            print(f"tell {action} of {self.terms.id}: {error}", file=sys.stderr)  # noqa: T201 - supervisor.log
 
     def adopt(self) -> None:
         """Go on from what our predecessor has written down, as far as that is still so."""
@@ -180,58 +227,47 @@ class Attendant:
         if self.life.probe is not None and self.life.boot == boot_id():
             kill_probe(self.life.probe)
         self.scribe.open(stdin=self.life.stdin_open, fresh=False)
+        self._recover_terminal()
         if self.life.phase is Phase.ENDING:
             self._tidy()
         else:
             self._adopt_process(self._process_of_runtime())
 
+    def _recover_terminal(self) -> None:
+        master = self._around.keeper.recover(self._place) if self.terms.terminal else None
+        if master is not None:
+            self.scribe.use(Terminal(self._loop, self._place, master))
+
     def _process_of_runtime(self) -> ProcessId | None:
         """As the OCI runtime remembers it, whose helper may have outlived our predecessor; None if there is none."""
         try:
-            state = self._around.store.find(self.terms.id).state()
+            state = self._store.find(self.terms.id).state()
         except ContainerError:
             return None
-        is_started = not os.path.exists(f"{self._around.store.root}/{self.terms.id}/start")
+        is_started = not os.path.exists(f"{self._store.root}/{self.terms.id}/start")
         return ProcessId(state.pid, state.start_time) if state.pid and is_started else None
 
     def _adopt_process(self, process: ProcessId | None) -> None:
         if process is None and self.life.phase is Phase.STARTING:
             failed = {"error": "its start was not finished before the supervisor was killed"}
-            self._helper(partial(tidy, self._around.store, self.terms.id), lambda _: self._launched(failed))
+            self._helper(partial(tidy, self._around.scene, self.terms.id), lambda _: self._conclude_start(failed))
             return
         self._remember(phase=Phase.RUNNING, process=process, adopted=True, probe=None,
                        started=self.life.started or now())  # fmt: skip
         if process is not None and self.life.boot == boot_id():
-            self._pidfd = _or_none(open_process(process.pid, process.start_time))
-        if self._pidfd < 0:
+            self._process = FirstProcess.stranger(self._loop, process, self._ended)
+        if self._process is None:
             self._ended(Exit())
             return
-        self._loop.watch(self._pidfd, IN, self._gone)
         self._attend()
-
-    def _gone(self, ready: int) -> None:
-        """A process that is not our child has ended. How, the kernel may tell once its parent has reaped it."""
-        if ready & select.EPOLLHUP:
-            self._ended_somehow()
-        else:
-            self._loop.rewatch(self._pidfd, 0)
-            self._loop.after(_REAPED_WITHIN_S, self._ended_somehow)
-
-    def _ended_somehow(self) -> None:
-        if self._pidfd >= 0:
-            code = exit_code_by_kernel(self._pidfd)
-            self._ended(Exit() if code is None else Exit(code, "kernel"))
 
     def _ended(self, how: Exit) -> None:
         self._cancel_timer()
         if self._prober is not None:
             self._prober.end()
             self._prober = None
-        if self._pidfd >= 0:
-            self._loop.unwatch(self._pidfd)
-            os.close(self._pidfd)
-            self._pidfd = -1
-        self._remember(phase=Phase.ENDING, exit=how, finished=now(), probe=None)
+        self._process = None
+        self._remember(phase=Phase.ENDING, exit=how, finished=now(), probe=None, paused=False)
         self._tidy()
 
     def _tidy(self) -> None:
@@ -239,9 +275,12 @@ class Attendant:
             """Nothing of it runs any more. What it wrote last is read before anybody is told."""
             error = result.get("error") or "; ".join(result.get("complaints", ())) or self.life.error
             self._remember(error=error, exit=replace(self.life.exit, oom_killed=bool(result.get("oom_killed"))))
+            if self.life.exit.oom_killed:
+                self._tell("oom")
+            self._tell("die", **({} if self.life.exit.code is None else {"exitCode": str(self.life.exit.code)}))
             self.scribe.drain(self._settle)
 
-        self._helper(partial(tidy, self._around.store, self.terms.id), tidied)
+        self._helper(partial(tidy, self._around.scene, self.terms.id), tidied)
 
     def _settle(self) -> None:
         """It is gone, and all that it wrote is logged: what now?"""
@@ -249,8 +288,14 @@ class Attendant:
             self._remember(durable=True, phase=Phase.RESTARTING, process=None)
             self._restart_or_not()
         else:
+            if self.life.stopped:
+                self._tell("stop")
             self._remember(durable=True, phase=Phase.EXITED, process=None, delay_s=0.0)
-            self._let_go()
+            if self.terms.auto_remove:
+                self.scribe.close()
+                self._around.retire(self)  # and then those who wait are told
+            else:
+                self._let_go()
 
     def _delay_s(self) -> float | None:
         life = self.life
@@ -303,15 +348,26 @@ class Attendant:
     def _stop_now(self) -> None:
         self._cancel_timer()
         signal_name, timeout_s = self._how_to_stop
-        if timeout_s > 0 and self._pidfd >= 0:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._pidfd, parse_signal(signal_name))
+        if timeout_s > 0 and self._process is not None:
+            self._process.send(parse_signal(signal_name))
+            self._tell("kill", signal=str(parse_signal(signal_name)))
+            self._go_on()
             self._timer = self._loop.after(timeout_s, self._end_all)
         else:
             self._end_all()
 
+    def _go_on(self) -> None:
+        """What is paused would not hear of a signal."""
+        if self.life.paused:
+            self.unpause(lambda _: None)
+
     def _end_all(self) -> None:
-        Helper(self._loop, partial(end_all, self._around.store, self.terms.id), lambda _: None)
+        self._tell("kill", signal=str(KILL))
+        Helper(self._loop, partial(end_all, self._store, self.terms.id), lambda _: None)
+
+    @property
+    def _store(self) -> Store:
+        return self._around.scene.store
 
     def kill(self, number: int, answer: Answer) -> None:
         """Send a signal. If that is one by which it is stopped, its end was asked for, and it is not restarted."""
@@ -322,9 +378,37 @@ class Attendant:
             self._remember(stopped=True)
 
         def sent(result: dict[str, Any]) -> None:
+            if "error" not in result:
+                self._tell("kill", signal=str(number))
+                self._go_on()
             answer(SupervisionError(result["error"]) if "error" in result else None)
 
-        Helper(self._loop, partial(send_signal, self._around.store, self.terms.id, number), sent)
+        Helper(self._loop, partial(send_signal, self._store, self.terms.id, number), sent)
+
+    def pause(self, answer: Answer) -> None:
+        """Stop all its processes where they are."""
+        self._freeze(answer, pause, paused=True)
+
+    def unpause(self, answer: Answer) -> None:
+        """Let them go on."""
+        self._freeze(answer, unpause, paused=False)
+
+    def _freeze(self, answer: Answer, work: Callable[[Store, str], dict[str, Any]], *, paused: bool) -> None:
+        if self.life.phase is not Phase.RUNNING or self.life.paused is paused:
+            how = "paused" if self.life.paused else self.life.phase.value
+            answer(WrongPhase(f"{work.__name__} container {self.terms.id!r}: it is {how}"))
+            return
+
+        def done(result: dict[str, Any]) -> None:
+            if "error" in result:
+                answer(SupervisionError(f"{work.__name__} container {self.terms.id!r}: {result['error']}"))
+                return
+            if self.life.phase is Phase.RUNNING:
+                self._remember(paused=paused)
+                self._tell(work.__name__)
+            answer(None)
+
+        Helper(self._loop, partial(work, self._store, self.terms.id), done)
 
     def close_stdin(self) -> None:
         """No client will write to it any more."""
@@ -344,12 +428,8 @@ class Attendant:
             if "error" in result:
                 gone(SupervisionError(f"remove container {self.terms.id!r}: {result['error']}"))
                 return
-            self._let_go()
             self._place.remove()
+            self._let_go()
             gone(None)
 
-        self._helper(partial(tidy, self._around.store, self.terms.id), tidied)
-
-
-def _or_none(fd: int | None) -> int:
-    return -1 if fd is None else fd
+        self._helper(partial(forget, self._around.scene, self.terms.id), tidied)

@@ -11,6 +11,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any, Self
 
+from runtime.supervision.backstage import NOBODY
 from runtime.supervision.connection import peer_uid
 from runtime.supervision.errors import NotAllowed, SupervisionError, SupervisorGone, error_of
 from runtime.supervision.logs import follow, read_logs
@@ -33,10 +34,14 @@ _ASKING = frozenset({"inspect", "list", "wait"})
 class Supervisor:
     """A way to the supervisor of a root directory. A context manager, for one thread."""
 
-    def __init__(self, root: str, *, idle_s: float = _IDLE_S) -> None:
-        """Nothing is started yet. A supervisor that is started ends after ``idle_s`` without anything to do."""
+    def __init__(self, root: str, *, idle_s: float = _IDLE_S, backstage: str = NOBODY) -> None:
+        """Nothing is started yet. A supervisor that is started ends after ``idle_s`` without anything to do.
+
+        It has the ``backstage`` of that name (`runtime.supervision.backstage`).
+        """
         self._root = Root(root)
         self._idle_s = idle_s
+        self._backstage = backstage
         self._channel: socket.socket | None = None
 
     def __enter__(self) -> Self:
@@ -79,7 +84,7 @@ class Supervisor:
         return self._record(Request("kill", container_id, signal=signal))
 
     def wait(self, container_id: str) -> Record:
-        """Wait until it has ended and will not be restarted."""
+        """Wait until it has ended and will not be restarted; one that was to be removed then is."""
         return self._record(Request("wait", container_id))
 
     def remove(self, container_id: str, *, force: bool = False) -> None:
@@ -113,6 +118,28 @@ class Supervisor:
         """
         _, fds = self._ask(Request("attach", container_id), (stdout, stderr))
         return fds[0] if fds else None
+
+    def attach_terminal(self, container_id: str) -> int:
+        """A socket in front of its terminal: what is read there is shown, what is written is typed.
+
+        It may be got before the start. To close it is to leave the container to itself.
+        """
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            self._ask(Request("attachTerminal", container_id), (theirs.fileno(),))
+            return ours.detach()
+
+    def resize(self, container_id: str, rows: int, columns: int) -> Record:
+        """Its terminal, or the one that it will have."""
+        return self._record(Request("resize", container_id, rows=rows, columns=columns))
+
+    def pause(self, container_id: str) -> Record:
+        """Stop all its processes where they are."""
+        return self._record(Request("pause", container_id))
+
+    def unpause(self, container_id: str) -> Record:
+        """Let them go on."""
+        return self._record(Request("unpause", container_id))
 
     def close_stdin(self, container_id: str) -> Record:
         """Nobody will write to its stdin any more but those who have it open."""
@@ -165,7 +192,7 @@ class Supervisor:
             self._channel = self._connect()
             if self._channel is None:
                 self._root.prepare()
-                start_supervisor(self._root, self._idle_s)
+                start_supervisor(self._root, self._idle_s, self._backstage)
                 if time.monotonic() > deadline:
                     raise SupervisionError(f"start the supervisor of {self._root.path}: it does not answer")
         return self._channel

@@ -1,11 +1,11 @@
 """Errors of supervision.
 
-    SupervisionError         one sentence: verb, object, reason
-    +-- Unknown              nothing is supervised under this id
-    +-- WrongPhase           the container is not where in its life this can be done
-    +-- BadRequest           the request makes no sense; the message names the property
-    +-- NotAllowed           the other end of the socket is another user
-    +-- SupervisorGone       the supervisor ended before it answered: what was asked for may or may not have been done
+SupervisionError         one sentence: verb, object, reason
++-- Unknown              nothing is supervised under this id
++-- WrongPhase           the container is not where in its life this can be done
++-- BadRequest           the request makes no sense; the message names the property
++-- NotAllowed           the other end of the socket is another user
++-- SupervisorGone       the supervisor ended before it answered: what was asked for may or may not have been done
 """
 
 from __future__ import annotations

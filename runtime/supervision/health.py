@@ -75,7 +75,7 @@ def _args(reader: Reader, test: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(rest)
     if kind == "CMD-SHELL" and len(rest) == 1:
         return ("/bin/sh", "-c", rest[0])
-    raise reader.error("Test", f'{show(" ".join(test))} is neither NONE, CMD COMMAND… nor CMD-SHELL SCRIPT')
+    raise reader.error("Test", f"{show(' '.join(test))} is neither NONE, CMD COMMAND… nor CMD-SHELL SCRIPT")
 
 
 def _seconds(reader: Reader, name: str) -> float:

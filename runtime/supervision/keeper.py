@@ -19,11 +19,13 @@ from runtime.linux.program import Call, Memory
 from runtime.process.standalone import bear, event, prepare, receive
 from runtime.supervision.exits import open_process, started_at
 from runtime.supervision.life import ProcessId
+from runtime.supervision.terminal import recover_master
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from runtime.supervision.loop import Loop
+    from runtime.supervision.record import Place
 
 _READY = 1
 
@@ -42,6 +44,16 @@ class Keeper:
             pid, start_time = file.read().split()
             return ProcessId(int(pid), int(start_time))
         return None
+
+    def recover(self, place: Place) -> int | None:
+        """The terminal's master that the last keeper holds for a container, if there is one."""
+        keeper = self._process
+        pidfd = None if keeper is None else open_process(keeper.pid, keeper.start_time)
+        try:
+            return recover_master(pidfd, place)
+        finally:
+            if pidfd is not None:
+                os.close(pidfd)
 
     def hold(self, fds: Collection[int]) -> None:
         """Hold these open, and no others, whatever becomes of us."""

@@ -82,6 +82,7 @@ class Life(Value):
     delay_s: float = 0.0
     stopped: bool = False
     adopted: bool = False
+    paused: bool = False
     stdin_open: bool = False
     error: str | None = None
     health: Health | None = None

@@ -22,8 +22,9 @@ _LOG_BYTES = 1 << 20
 
 
 def main() -> NoReturn:
-    """Serve: ``supervisor READY_FD IDLE_S ROOT``. Says on the descriptor that it is ready, or that another is."""
-    ready, idle_s, root = int(sys.argv[1]), float(sys.argv[2]), Root(sys.argv[3])
+    """Serve: ``supervisor READY_FD IDLE_S BACKSTAGE ROOT``. Says on the descriptor that it is ready, or another is."""
+    ready, idle_s, backstage = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
+    root = Root(sys.argv[4])
     os.set_inheritable(ready, False)  # noqa: FBT003 - the standard library's own
     if os.fork():
         os._exit(0)  # whoever started us waits for this, and is rid of us; and we can never get a terminal
@@ -35,16 +36,17 @@ def main() -> NoReturn:
         os._exit(0)
     _settle_in(root)
     try:
-        _serve(root, idle_s, ready)
+        _serve(root, idle_s, backstage, ready)
     finally:
         os._exit(0)
 
 
-def _serve(root: Root, idle_s: float, ready: int) -> None:
+def _serve(root: Root, idle_s: float, backstage: str, ready: int) -> None:
+    from runtime.supervision.backstage import load_backstage
     from runtime.supervision.server import Server, complain
 
     try:
-        server = Server(root, idle_s)
+        server = Server(root, idle_s, load_backstage(backstage, root.path))
         server.adopt()
         os.write(ready, READY)
         os.close(ready)

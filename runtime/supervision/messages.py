@@ -25,13 +25,16 @@ MESSAGE_BYTES = 1 << 16
 REPLY_BYTES = 1 << 18
 """The longest reply, and more than a socket takes at once: a record is its terms and five outputs of 4 KiB."""
 
-_PLAIN = ("start", "wait", "inspect", "attach", "closeStdin")
-OPERATIONS = (*_PLAIN, "create", "stop", "kill", "remove", "list")
+_PLAIN = ("start", "wait", "inspect", "attach", "attachTerminal", "closeStdin", "pause", "unpause")
+OPERATIONS = (*_PLAIN, "create", "stop", "kill", "remove", "list", "resize")
+_CELLS = (0, 65535)
 _TIMEOUT_MS = (0, 1_000 * 86_400 * 365)
 
 
 class Request(Value):
-    """``terms`` belong to create; ``signal`` to stop and kill; ``timeout_s`` to stop; ``force`` to remove."""
+    """``terms`` belong to create; ``signal`` to stop and kill; ``timeout_s`` to stop; ``force`` to remove;
+    ``rows`` and ``columns`` to resize.
+    """
 
     op: str
     id: str = ""
@@ -39,12 +42,16 @@ class Request(Value):
     signal: str | None = None
     timeout_s: float | None = None
     force: bool = False
+    rows: int = 0
+    columns: int = 0
 
     def to_bytes(self) -> bytes:
         """For the socket; raises `BadRequest` for one that is too long."""
         document: dict[str, Any] = {"op": self.op, "id": self.id or None, "signal": self.signal, "force": self.force}
         document["terms"] = None if self.terms is None else self.terms.to_json()
         document["timeoutMs"] = None if self.timeout_s is None else round(self.timeout_s * 1000)
+        if self.op == "resize":
+            document |= {"rows": self.rows, "columns": self.columns}
         data = json.dumps(document).encode()
         if len(data) > MESSAGE_BYTES:
             raise BadRequest(f"a request of {len(data)} bytes is longer than {MESSAGE_BYTES}")
@@ -68,6 +75,8 @@ def parse_request(data: bytes) -> Request:
             signal=read_signal(reader, "signal"),
             timeout_s=None if timeout_ms is None else timeout_ms / 1000,
             force=reader.flag("force"),
+            rows=reader.integer("rows", _CELLS) or 0,
+            columns=reader.integer("columns", _CELLS) or 0,
         )
     except SpecError as error:
         raise BadRequest(str(error)) from error

@@ -1,16 +1,16 @@
 """What is remembered of a supervised container, in a directory of its own, and the root directory of all of them.
 
-    ROOT/lock                    held by the supervisor, of which there is one
-    ROOT/socket                  where it is spoken to
-    ROOT/supervisor.log          what went wrong with it
-    ROOT/keeper                  who holds the FIFOs
-    ROOT/runtime/ID/             the container as the OCI runtime sees it (``tare-runtime --root ROOT/runtime``)
-    ROOT/containers/ID/          ours:
-        record.json              terms and life, whole at any time
-        stdin, stdout, stderr    FIFOs, new for each start
-        stdout.spool, …          bytes that have left a FIFO and are on their way to the log
-        progress                 how far they are logged
-        log.json, log.json.7, …  the log: the file that grows, and those that were put aside
+ROOT/lock                    held by the supervisor, of which there is one
+ROOT/socket                  where it is spoken to
+ROOT/supervisor.log          what went wrong with it
+ROOT/keeper                  who holds the FIFOs
+ROOT/runtime/ID/             the container as the OCI runtime sees it (``tare-runtime --root ROOT/runtime``)
+ROOT/containers/ID/          ours:
+    record.json              terms and life, whole at any time
+    stdin, stdout, stderr    FIFOs, new for each start
+    stdout.spool, …          bytes that have left a FIFO and are on their way to the log
+    progress                 how far they are logged
+    log.json, log.json.7, …  the log: the file that grows, and those that were put aside
 """
 
 from __future__ import annotations

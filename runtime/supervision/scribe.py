@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from runtime.supervision.attachment import Attachment
 from runtime.supervision.loop import IN
 from runtime.supervision.streams import Streams
+from runtime.supervision.terminal import Onlooker
 from runtime.supervision.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from runtime.supervision.loop import Loop
     from runtime.supervision.record import Place
+    from runtime.supervision.terminal import Terminal
     from runtime.supervision.terms import LogLimits
 
 _DISK_AGAIN_S = 1.0
@@ -37,12 +39,16 @@ class Scribe:
         self._streams: Streams | None = None
         self._transcript: Transcript | None = None
         self._attachments: list[Attachment] = []
+        self._onlookers: list[Onlooker] = []
+        self._terminal: Terminal | None = None
+        self.size: tuple[int, int] | None = None
         self._drained: Callable[[], None] | None = None
 
     @property
     def fds(self) -> tuple[int, ...]:
         """What is to stay open, whatever becomes of us."""
-        return () if self._streams is None else self._streams.all
+        master = None if self._terminal is None else self._terminal.fd
+        return (*(() if self._streams is None else self._streams.all), *(() if master is None else (master,)))
 
     @property
     def input(self) -> int | None:
@@ -51,7 +57,10 @@ class Scribe:
 
     def open(self, *, stdin: bool, fresh: bool) -> None:
         """Make new streams for a start, or open those of a container that a predecessor has started."""
-        self._streams = Streams.fresh(self._place, stdin=stdin) if fresh else Streams(self._place, stdin=stdin)
+        if not fresh:
+            self._streams = Streams(self._place, stdin=stdin)
+        elif self._streams is None:  # or somebody is attached already, before the start
+            self._streams = Streams.fresh(self._place, stdin=stdin)
         self._transcript = self._transcript or Transcript(self._place.directory, self._limits)
         self._drained = None
         self._changed()
@@ -59,6 +68,17 @@ class Scribe:
     def open_theirs(self) -> tuple[int, int, int] | None:
         """The container's ends of its streams, to be closed by the caller."""
         return None if self._streams is None else self._streams.open_theirs()
+
+    def use(self, terminal: Terminal) -> None:
+        """The container has a terminal."""
+        self._terminal = terminal
+        self._changed()
+
+    def resize(self, rows: int, columns: int) -> None:
+        """The terminal, if there is one yet; or as soon as there is."""
+        self.size = (rows, columns)
+        if self._terminal is not None:
+            self._terminal.resize(rows, columns)
 
     def listen(self) -> None:
         """Hear what is written, unless somebody has to catch up first. Idempotent."""
@@ -120,7 +140,8 @@ class Scribe:
         """One piece of each stream. One that somebody else has open still ends when there is nothing in it."""
         pause_s = 0.0
         for name in list(self._outputs):
-            behind = self._transcript is not None and self._transcript.is_behind(name)
+            more = self._terminal is not None and self._terminal.pump()
+            behind = more or (self._transcript is not None and self._transcript.is_behind(name))
             try:
                 moved = self._move(name)
             except OSError as error:
@@ -138,6 +159,9 @@ class Scribe:
         if self._transcript is not None:
             with contextlib.suppress(OSError):  # a disk that is full: what is not logged stays in the spool
                 self._transcript.finish()
+        if self._terminal is not None:
+            self._terminal.close()
+            self._terminal = None
         if self._streams is not None:
             self._streams.close()
             self._streams = None
@@ -150,6 +174,18 @@ class Scribe:
         """Show a client what is written from now on."""
         self._attachments.append(Attachment(self._loop, pipes, self.listen))
 
+    def attach_terminal(self, fd: int) -> None:
+        """Show a client what the terminal shows, and let it type."""
+        self._onlookers.append(Onlooker(self._loop, fd, self._type))
+        self.attach({"stdout": fd})
+
+    def _type(self, content: bytes) -> bool:
+        """What is typed before there is a terminal waits for it."""
+        if self._terminal is None:
+            return False
+        self._terminal.type(content)
+        return not self._terminal.is_full
+
     def close_input(self) -> None:
         """No client will write to the container's stdin any more."""
         if self._streams is not None:
@@ -161,6 +197,12 @@ class Scribe:
         if self._transcript is not None:
             self._transcript.close()
             self._transcript = None
+        if self._streams is not None:  # of a start that never came
+            self._streams.close()
+            self._streams = None
+            self._changed()
         for attachment in self._attachments:
             attachment.end()
-        self._attachments = []
+        for onlooker in self._onlookers:
+            onlooker.close()
+        self._attachments, self._onlookers = [], []

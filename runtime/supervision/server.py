@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import traceback
+from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,26 +24,32 @@ from runtime.supervision.life import Life
 from runtime.supervision.loop import IN, Loop
 from runtime.supervision.record import Record
 from runtime.supervision.transcript import STREAMS
+from runtime.supervision.verbs import Scene
 from runtime.values import replace
 
 if TYPE_CHECKING:
+    from runtime.supervision.backstage import Backstage
     from runtime.supervision.loop import Timer
     from runtime.supervision.messages import Request
     from runtime.supervision.record import Root
 
 _BACKLOG = 64
+_GRAVES = 256
 
 
 class Server:
     """Serves at the root's socket until there is nothing left to do."""
 
-    def __init__(self, root: Root, idle_s: float) -> None:
+    def __init__(self, root: Root, idle_s: float, backstage: Backstage) -> None:
         self._root = root
         self._idle_s = idle_s
         self._loop = Loop()
         self._keeper = Keeper(f"{root.path}/keeper", self._loop)
-        self._around = Surroundings(self._loop, Store(root.runtime), self._rehold)
+        self._around = Surroundings(
+            self._loop, Scene(Store(root.runtime), backstage), self._keeper, self._rehold, self._retire
+        )
         self._attendants: dict[str, Attendant] = {}
+        self._graves: OrderedDict[str, Record] = OrderedDict()
         self._connections: set[Connection] = set()
         self._idle: Timer | None = None
         self._rehold_due = False
@@ -50,6 +57,7 @@ class Server:
         self._handlers = {
             "create": self._create, "start": self._start, "stop": self._stop, "kill": self._kill, "wait": self._wait,
             "remove": self._remove, "inspect": self._inspect, "list": self._list, "closeStdin": self._close_stdin,
+            "pause": self._pause, "unpause": self._unpause, "resize": self._resize,
         }  # fmt: skip
         self._socket = self._listen()
 
@@ -135,8 +143,9 @@ class Server:
 
     def _handle(self, connection: Connection, request: Request, fds: list[int]) -> None:
         """The descriptors are ours from here on, unless we refuse."""
-        if request.op == "attach":
-            self._attach(connection, request, fds)
+        if request.op in {"attach", "attachTerminal"}:
+            attend = self._attach if request.op == "attach" else self._attach_terminal
+            attend(connection, request, fds)
             return
         if fds:
             raise BadRequest(f"{request.op}: takes no descriptors")
@@ -182,8 +191,25 @@ class Server:
         attendant.kill(parse_signal(request.signal or "SIGKILL"), partial(self._conclude, connection, attendant))
 
     def _wait(self, connection: Connection, request: Request) -> None:
+        if request.id in self._graves:
+            connection.answer(self._graves[request.id].to_json())
+            return
         attendant = self._find(request.id)
         attendant.when_settled(lambda: connection.answer(attendant.record.to_json()))
+
+    def _retire(self, attendant: Attendant) -> None:
+        """One that was to go when it has ended; how it ended is known for a while to those who ask too late."""
+
+        def gone(error: SupervisionError | None) -> None:
+            if error is not None:
+                complain(str(error))
+                return
+            self._attendants.pop(attendant.terms.id, None)
+            self._graves[attendant.terms.id] = attendant.record
+            while len(self._graves) > _GRAVES:
+                self._graves.popitem(last=False)
+
+        attendant.remove(gone)
 
     def _remove(self, connection: Connection, request: Request) -> None:
         attendant = self._find(request.id)
@@ -193,7 +219,10 @@ class Server:
                 self._attendants.pop(request.id, None)
             self._conclude(connection, attendant, error)
 
-        if request.force:
+        if request.force and attendant.terms.auto_remove and attendant.life.phase.is_active:
+            attendant.stop(None, 0.0)
+            attendant.when_settled(lambda: connection.answer(attendant.record.to_json()))
+        elif request.force:
             attendant.stop(None, 0.0)
             attendant.when_settled(lambda: attendant.remove(gone))
         else:
@@ -215,9 +244,31 @@ class Server:
         attendant = self._find(request.id)
         if len(fds) != len(STREAMS):
             raise BadRequest("attach: takes two pipes, for stdout and stderr")
+        attendant.be_ready()
         attendant.scribe.attach(dict(zip(STREAMS, fds, strict=True)))
         ours = attendant.scribe.input
         connection.answer(attendant.record.to_json(), fds=() if ours is None else (ours,))
+
+    def _attach_terminal(self, connection: Connection, request: Request, fds: list[int]) -> None:
+        attendant = self._find(request.id)
+        if len(fds) != 1 or not attendant.terms.terminal:
+            raise BadRequest("attachTerminal: takes a socket, for a container with a terminal")
+        attendant.be_ready()
+        attendant.scribe.attach_terminal(fds[0])
+        connection.answer(attendant.record.to_json())
+
+    def _pause(self, connection: Connection, request: Request) -> None:
+        attendant = self._find(request.id)
+        attendant.pause(partial(self._conclude, connection, attendant))
+
+    def _unpause(self, connection: Connection, request: Request) -> None:
+        attendant = self._find(request.id)
+        attendant.unpause(partial(self._conclude, connection, attendant))
+
+    def _resize(self, connection: Connection, request: Request) -> None:
+        attendant = self._find(request.id)
+        attendant.scribe.resize(request.rows, request.columns)
+        connection.answer(attendant.record.to_json())
 
     def _close_stdin(self, connection: Connection, request: Request) -> None:
         attendant = self._find(request.id)

@@ -31,6 +31,9 @@ class LogLimits(Value):
 class Terms(Value):
     """``bundle`` is an OCI bundle; ``stdin`` says that there is to be one, which a client may write to.
 
+    With a ``terminal`` that is all it has, and there is no other stdin. ``auto_remove`` is to forget it once it has
+    ended and will not be restarted.
+
     To stop it is to send ``stop_signal``, and SIGKILL after ``stop_timeout_s``.
     """
 
@@ -42,6 +45,8 @@ class Terms(Value):
     stdin: bool = False
     stop_signal: str = "SIGTERM"
     stop_timeout_s: float = 10.0
+    terminal: bool = False
+    auto_remove: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """For messages and for the record."""
@@ -54,6 +59,8 @@ class Terms(Value):
             "stdin": self.stdin,
             "stopSignal": self.stop_signal,
             "stopTimeoutMs": round(self.stop_timeout_s * 1000),
+            "terminal": self.terminal,
+            "autoRemove": self.auto_remove,
         }
 
 
@@ -71,6 +78,8 @@ def parse_terms(reader: Reader) -> Terms:
         stdin=reader.flag("stdin"),
         stop_signal=read_signal(reader, "stopSignal") or default.stop_signal,
         stop_timeout_s=default.stop_timeout_s if stop_ms is None else stop_ms / 1000,
+        terminal=reader.flag("terminal"),
+        auto_remove=reader.flag("autoRemove"),
     )
 
 

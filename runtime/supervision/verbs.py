@@ -17,21 +17,54 @@ from runtime.container.start import start
 from runtime.container.state import Status
 from runtime.supervision.errors import SupervisionError
 from runtime.supervision.exits import started_at
+from runtime.supervision.terminal import resize_coming
+from runtime.values import Value
 
 if TYPE_CHECKING:
     from runtime.container.store import Container, Store
+    from runtime.supervision.backstage import Backstage
     from runtime.supervision.health import HealthCheck
     from runtime.supervision.terms import Terms
 
 
-def launch(store: Store, terms: Terms) -> dict[str, Any]:
+class Scene(Value):
+    """Where containers are: of the OCI runtime, and of whoever is backstage."""
+
+    store: Store
+    backstage: Backstage
+
+
+class Console(Value):
+    """A pair of connected sockets by which a terminal comes, its size, and nothing of both without a terminal."""
+
+    ours: int = -1
+    theirs: int = -1
+    size: tuple[int, int] | None = None
+
+
+def launch(scene: Scene, terms: Terms, console: Console) -> dict[str, Any]:
     """Create and start it, from the bundle as it is now; of a failure nothing is left."""
-    tidy(store, terms.id)
-    bundle = read_bundle(terms.bundle)
-    if bundle.config.process is not None and bundle.config.process.terminal:
-        raise SupervisionError("process.terminal: a supervised container has pipes; run it in the foreground instead")
-    container, state = create(store, terms.id, bundle, CreateOptions())
+    delete_rest(scene.store, terms.id)
+    scene.backstage.prepare(terms.id)
     try:
+        return _launch(scene, terms, console)
+    except BaseException:
+        scene.backstage.ended(terms.id)
+        raise
+
+
+def _launch(scene: Scene, terms: Terms, console: Console) -> dict[str, Any]:
+    bundle = read_bundle(terms.bundle)
+    if bundle.config.process is not None and bundle.config.process.terminal != terms.terminal:
+        raise SupervisionError(f"process.terminal: {bundle.config.process.terminal} is not what was agreed on")
+    if terms.terminal:
+        os.set_inheritable(console.theirs, True)  # noqa: FBT003 - the standard library's own
+    wanted = CreateOptions(console_fd=console.theirs if terms.terminal else None)
+    container, state = create(scene.store, terms.id, bundle, wanted)
+    try:
+        if console.size is not None:
+            resize_coming(console.ours, console.size)
+        scene.backstage.running(terms.id, state.pid)
         start(container)
     except BaseException:
         delete_container(container, force=True)
@@ -64,8 +97,41 @@ def end_all(store: Store, container_id: str) -> dict[str, Any]:
     return {}
 
 
-def tidy(store: Store, container_id: str) -> dict[str, Any]:
+def pause(store: Store, container_id: str) -> dict[str, Any]:
+    """Stop all its processes where they are."""
+    container = store.find(container_id)
+    with container.locked():
+        container.state().group.freeze()
+    return {}
+
+
+def unpause(store: Store, container_id: str) -> dict[str, Any]:
+    """Let them go on."""
+    container = store.find(container_id)
+    with container.locked():
+        container.state().group.thaw()
+    return {}
+
+
+def tidy(scene: Scene, container_id: str) -> dict[str, Any]:
     """Delete what is left of one whose first process has ended, and tell whether memory had run out."""
+    result = delete_rest(scene.store, container_id)
+    try:
+        scene.backstage.ended(container_id)
+    except SupervisionError as error:
+        result["complaints"].append(str(error))
+    return result
+
+
+def forget(scene: Scene, container_id: str) -> dict[str, Any]:
+    """Nothing is to be left of it anywhere."""
+    result = delete_rest(scene.store, container_id)
+    scene.backstage.removed(container_id)
+    return result
+
+
+def delete_rest(store: Store, container_id: str) -> dict[str, Any]:
+    """What the OCI runtime still has of it."""
     oom_killed = False
     with contextlib.suppress(NotFound):
         container = store.find(container_id)

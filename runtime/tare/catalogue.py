@@ -91,7 +91,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(("image", "ls"), "List images", "images.listing:IMAGES", aliases=("list",)),
     Entry(("image", "bootstrap"), "Make a base image from the distribution's packages", "images.bootstrap:BOOTSTRAP"),
     *_both("history", "Show the history of an image", "images.history:HISTORY", "image"),
-    *_both("import", "Import the contents from a tarball to create a filesystem image", "images.archives:IMPORT",
+    *_both("import", "Import the contents from a tarball to create a filesystem image", "images.imports:IMPORT",
            "image"),
     Entry(("image", "inspect"), "Display detailed information on one or more images", "images.inspect:INSPECT"),
     *_both("load", "Load an image from a tar archive or STDIN", "images.archives:LOAD", "image"),
@@ -120,8 +120,13 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(("volume", "ls"), "List volumes", "volumes.listing:LIST", aliases=("list",)),
     Entry(("volume", "prune"), "Remove unused local volumes", "volumes.remove:PRUNE"),
     Entry(("volume", "rm"), "Remove one or more volumes", "volumes.remove:REMOVE", aliases=("remove",)),
+    # applications
+    Entry(("compose",), "Define and run applications of several containers", "compose.command:COMPOSE"),
     # system
-    Entry(("version",), "Show the version information", "system.version:VERSION"),
+    Entry(("version",), "Show the version information", "system.version:VERSION_VERB"),
+    Entry(("completion",), "Generate the autocompletion script for the specified shell",
+          "system.completion:COMPLETION"),
+    Entry(("__complete",), "Say what may come next", "system.completion:COMPLETE", hidden=True),
     Entry(("info",), "Display system-wide information", "system.info:INFO"),
     Entry(("system", "info"), "Display system-wide information", "system.info:INFO"),
     Entry(("system", "df"), "Show disk usage", "system.df:DF"),

@@ -55,6 +55,12 @@ class Session:
         """As it is, on stdout."""
         sys.stdout.buffer.write(content)
 
+    def note(self, text: str) -> None:
+        """One line on stderr, which is no complaint."""
+        sys.stdout.flush()
+        sys.stderr.buffer.write(f"{text}\n".encode(errors="surrogateescape"))
+        sys.stderr.flush()
+
     def complain(self, message: str) -> None:
         """One line on stderr; the command goes on."""
         complain(message)

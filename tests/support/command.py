@@ -74,10 +74,10 @@ def start(
     )
 
 
-def finish(process: subprocess.Popen[str]) -> Outcome:
+def finish(process: subprocess.Popen[str], within_s: float = _WITHIN_S) -> Outcome:
     """Wait for it; whatever happened, nobody was shown a traceback."""
     try:
-        stdout, stderr = process.communicate(timeout=_WITHIN_S)
+        stdout, stderr = process.communicate(timeout=within_s)
     except BaseException:
         process.kill()
         process.communicate()
@@ -86,11 +86,16 @@ def finish(process: subprocess.Popen[str]) -> Outcome:
     return Outcome(process.returncode, stdout, stderr)
 
 
-def bench(*arguments: str, environment: Mapping[str, str] | None = None, program: str = _MAIN) -> Outcome:
+def bench(
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    program: str = _MAIN,
+    within_s: float = _WITHIN_S,
+) -> Outcome:
     """Run the command to its end; waits for the host while somebody else's run holds it."""
     while True:
         wait_for_host()
-        outcome = finish(start(arguments, environment, program))
+        outcome = finish(start(arguments, environment, program), within_s)
         if "another run is under way" not in outcome.stderr:
             return outcome
 

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 class Status(enum.Enum):
     """What happens to one blob; the value is a phrase for people."""
 
+    PLANNED = "one of the image's layers"
     EXISTS = "already exists"
     WAITING = "another process has it under way"
     DOWNLOADING = "downloading"
     DOWNLOADED = "download complete"
+    EXTRACTING = "extracting"
     COMPRESSING = "compressing"
     PUSHING = "pushing"
     PUSHED = "pushed"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import threading
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runtime.image.descriptor import Descriptor, Platform
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
 
 # Somebody may remove what nobody refers to while it is on its way in, though only with very little grace.
 _MAX_ROUNDS = 3
+# How soon the extraction notices that somebody has failed.
+_POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """What a name stood for at one moment: indexes from the outside in, then the manifest, with their contents."""
 
+    reference: Reference
     documents: tuple[tuple[Descriptor, bytes], ...]
     manifest: Manifest
 
@@ -69,15 +73,26 @@ def pull(
     A name by digest alone leaves the image without a name. Raises `RegistryError` and its kinds, `CorruptBlob` for
     content that is not as promised, `StoreError`, and other `ImageError` for what is no image.
     """
-    parsed = Reference.parse(reference)
-    resolved = resolve(client, parsed, options.platform)
+    resolved = resolve(client, Reference.parse(reference), options.platform)
+    return pull_resolved(store, client, resolved, options, progress)
+
+
+def pull_resolved(
+    store: ImageStore,
+    client: RegistryClient,
+    resolved: Resolved,
+    options: PullOptions = PullOptions(),
+    progress: Callable[[Event], None] | None = None,
+) -> Image:
+    """What `pull` does, of what a reference has been resolved to already."""
     report = Reporter(progress)
+    for layer in _layers(resolved):
+        report(layer, Status.PLANNED)
+    where = _Places(client, places(client, resolved.reference))
     for remaining in reversed(range(_MAX_ROUNDS)):
-        _fetch(store, _Places(client, places(client, parsed)), resolved, report)
-        if options.unpack:
-            _unpack(store, resolved, report)
         try:
-            return _commit(store, resolved, options.platform, options.name or _name(parsed))
+            _fetch(store, where, resolved, report, unpack=options.unpack)
+            return _commit(store, resolved, options.platform, options.name or _name(resolved.reference))
         except BlobNotFound:
             if not remaining:
                 raise
@@ -94,7 +109,7 @@ def resolve(client: RegistryClient, reference: Reference, platform: Platform | N
         what = f"manifest {got.digest} of {reference}"
         document = parse(content, got.media_type, what)
         if isinstance(document, Manifest):
-            return Resolved(tuple(documents), document)
+            return Resolved(reference, tuple(documents), document)
         chosen = document.select(platform or Platform.host(), what)
         wanted = str(chosen.digest)
     raise InvalidDocument(f"index {documents[0][0].digest} of {reference}: nested deeper than {MAX_INDEX_DEPTH}")
@@ -125,7 +140,7 @@ class _Places:
         return [_Source(self.client, repository, stopped) for repository in self.repositories]
 
 
-def _fetch(store: ImageStore, where: _Places, resolved: Resolved, report: Reporter) -> None:
+def _fetch(store: ImageStore, where: _Places, resolved: Resolved, report: Reporter, *, unpack: bool) -> None:
     config = resolved.manifest.config
     if config.size_bytes > MAX_DOCUMENT_BYTES:
         problem = f"{config.size_bytes} bytes, documents have at most {MAX_DOCUMENT_BYTES}"
@@ -140,11 +155,64 @@ def _fetch(store: ImageStore, where: _Places, resolved: Resolved, report: Report
     # The config first: what it says may make all else needless.
     in_parallel(fetch, [config], 1)
     store.layout.config(resolved.manifest)
-    # Two layers may be one and the same blob.
-    layers = {layer.digest: layer for layer in resolved.manifest.layers}.values()
-    in_parallel(fetch, layers, where.client.settings.parallel_transfers)
+    _fetch_layers(resolved, fetch, _Extraction(store, resolved, report) if unpack else None, where)
     for descriptor, content in reversed(resolved.documents):
         store.layout.blobs.put(io.BytesIO(content), descriptor.media_type, descriptor)
+
+
+def _fetch_layers(
+    resolved: Resolved,
+    fetch: Callable[[Descriptor, Stopped], None],
+    extraction: _Extraction | None,
+    where: _Places,
+) -> None:
+    """Several at once; and those that are there are extracted while the others are on their way."""
+
+    def work(layer: Descriptor | None, stopped: Stopped) -> None:
+        if layer is not None:
+            fetch(layer, stopped)
+            if extraction is not None:
+                extraction.arrived(layer)
+        elif extraction is not None:
+            extraction.run(stopped)
+
+    items = [*([] if extraction is None else [None]), *_layers(resolved)]
+    in_parallel(work, items, where.client.settings.parallel_transfers + (extraction is not None))
+
+
+def _layers(resolved: Resolved) -> tuple[Descriptor, ...]:
+    """Each once: two layers may be one and the same blob."""
+    return tuple({layer.digest: layer for layer in resolved.manifest.layers}.values())
+
+
+class _Extraction:
+    """The image's layers extracted from the bottom up, each as soon as it has arrived."""
+
+    def __init__(self, store: ImageStore, resolved: Resolved, report: Reporter) -> None:
+        self._store = store
+        self._manifest = resolved.manifest
+        self._report = report
+        self._config = store.layout.config(resolved.manifest)
+        self._arrived = {layer.digest: threading.Event() for layer in resolved.manifest.layers}
+
+    def arrived(self, layer: Descriptor) -> None:
+        """The layer's blob is in the store."""
+        self._arrived[layer.digest].set()
+
+    def run(self, stopped: Stopped) -> None:
+        """All of them, unless somebody fails meanwhile."""
+        for count, layer in enumerate(self._manifest.layers, 1):
+            while not self._arrived[layer.digest].wait(_POLL_S):
+                if stopped.is_set():
+                    return
+            self._report(layer, Status.EXTRACTING)
+            self._extract(count)
+            self._report(layer, Status.EXTRACTED, layer.size_bytes)
+
+    def _extract(self, count: int) -> None:
+        """The lowest so many: those that have been extracted before cost next to nothing."""
+        manifest = replace(self._manifest, layers=self._manifest.layers[:count])
+        self._store.unpack_layers(manifest, replace(self._config, diff_ids=self._config.diff_ids[:count]))
 
 
 class _Transfer:
@@ -193,13 +261,6 @@ class _Source:
                 raise RegistryError(f"get blob {descriptor.digest}: given up, another one failed")
 
 
-def _unpack(store: ImageStore, resolved: Resolved, report: Reporter) -> None:
-    config = store.layout.config(resolved.manifest)
-    store.unpack_layers(resolved.manifest, config)
-    for layer in resolved.manifest.layers:
-        report(layer, Status.EXTRACTED, layer.size_bytes)
-
-
 def _commit(store: ImageStore, resolved: Resolved, platform: Platform | None, name: str) -> Image:
     """List the image; for this host with all that its name stands for, for another only its own manifest."""
     entry = resolved.top if platform in {None, Platform.host()} else resolved.image
@@ -207,4 +268,4 @@ def _commit(store: ImageStore, resolved: Resolved, platform: Platform | None, na
 
 
 def _name(reference: Reference) -> str:
-    return str(Reference(reference.name, reference.tag)) if reference.tag else ""
+    return str(Reference(reference.name, reference.tag).familiar) if reference.tag else ""

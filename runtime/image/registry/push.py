@@ -61,6 +61,8 @@ def push(
     repository = Repository.of(target)
     report = Reporter(progress)
     manifest, content = _prepared(store, image, options.compression, report)
+    for layer in dict.fromkeys(reversed(manifest.layers)):
+        report(layer, Status.PLANNED)
     _push_blobs(store, Upload(client, repository, store.layout.blobs.open_at, report), manifest)
     descriptor = Descriptor.of(manifest.media_type, content)
     client.put_manifest(repository, content, manifest.media_type, target.tag or str(descriptor.digest))

@@ -27,13 +27,14 @@ def perform(session: Session, given: Given) -> None:
 
     store = ImageStore(Path(session.root))
     try:
-        image = bootstrap(store, given.arguments[0], _options(given), _silent if given.switch("quiet") else _tell)
+        image = bootstrap(store, given.arguments[0], options_of(given), _silent if given.switch("quiet") else _tell)
     except ImageError as error:
         raise CommandError(str(error)) from error
     session.say(image.digest)
 
 
-def _options(given: Given) -> BootstrapOptions:
+def options_of(given: Given) -> BootstrapOptions:
+    """What the flags say."""
     import shlex
 
     from runtime.image.bootstrap import BootstrapOptions

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
 
 _BAD_FORMAT = 64  # EX_USAGE, as docker's
-_JSON = "{{json .}}"
+_JSON = "{{json.}}"
 
 
 class Sheet(Value):

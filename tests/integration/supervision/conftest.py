@@ -86,6 +86,7 @@ class House:
         (directory / "rootfs").symlink_to(self.bundle.rootfs)
         config = self.bundle.config
         config["process"]["args"] = list(args)
+        config["process"]["terminal"] = options.get("terminal", False)
         config["root"]["path"] = str(self.bundle.rootfs)
         self.bundle.write()
         (self.bundle.directory / "config.json").rename(directory / "config.json")

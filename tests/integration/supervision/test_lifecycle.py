@@ -241,7 +241,9 @@ def test_stdin_and_output_of_an_attached_client(house: House) -> None:
     terms = house.shell("printf 'prompt> '; read line; echo \"got $line\"; cat; echo end >&2", stdin=True)
     house.client.create(terms)
     (out, theirs_out), (err, theirs_err) = os.pipe(), os.pipe()
-    assert house.client.attach(terms.id, theirs_out, theirs_err) is None  # there is no stdin before the start
+    before = house.client.attach(terms.id, theirs_out, theirs_err)
+    assert before is not None
+    os.close(before)
     os.close(theirs_out)
     os.close(theirs_err)
     house.client.start(terms.id)

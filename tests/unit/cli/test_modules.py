@@ -49,6 +49,17 @@ def test_a_changed_source_is_noticed_at_once(checkout: Path) -> None:
     assert "99." in version(checkout)
 
 
+def test_a_copy_uses_its_own_sources(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    version(checkout)
+    copy = tmp_path_factory.mktemp("copy") / "checkout"
+    shutil.copytree(checkout, copy)  # with the times of its files
+    source = checkout / "runtime/__init__.py"
+    source.write_text(source.read_text().replace('VERSION = "', 'VERSION = "99.'))
+    assert "99." not in version(copy)
+    source.unlink()
+    assert "99." not in version(copy)
+
+
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\xe3"])
 def test_a_damaged_file_is_no_matter(checkout: Path, content: bytes) -> None:
     before = version(checkout)

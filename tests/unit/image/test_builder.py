@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.image.builder import Directory, File, LayerRecipe, Symlink, build_image, layer_tar
+from runtime.image.builder import Directory, File, LayerRecipe, Symlink, build_image, extend_image, layer_tar
 from runtime.image.config import ImageConfig
 from runtime.image.descriptor import Platform
 from runtime.image.digest import Digest
@@ -96,3 +96,14 @@ def test_building_again_writes_nothing(tmp_path: Path) -> None:
     before = snapshot()
     build_image(store, "one:1", (LayerRecipe(ENTRIES, "tools"),), ImageConfig())
     assert snapshot() == before
+
+
+def test_an_image_is_extended_and_its_base_stays(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path)
+    base = build_image(store, "base:1", (LayerRecipe(ENTRIES, "tools"),), ImageConfig(cmd=("tool",), user="1"))
+    image = extend_image(store, base, "more:1", (LayerRecipe((File("b", b"b"),), "b"),), cmd=("b",))
+    assert image.manifest.layers[:1] == base.manifest.layers
+    assert (image.config.cmd, image.config.user) == (("b",), "1")
+    assert [item.created_by for item in image.config.history] == ["tools", "b"]
+    assert image.config.diff_ids == tuple(layer.digest for layer in image.manifest.layers)
+    assert store.resolve("base:1") == base

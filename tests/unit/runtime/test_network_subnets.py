@@ -103,3 +103,26 @@ def test_the_lowest_address_is_taken_again_when_it_is_free() -> None:
 def test_an_address_of_elsewhere_is_refused(text: str) -> None:
     with pytest.raises(AddressError):
         parse_address(text, IPv4Network("10.7.0.0/16"))
+
+
+def test_addresses_are_chosen_from_the_range_alone() -> None:
+    subnet = parse_subnet("10.7.0.0/16", None, "10.7.5.0/30")
+    taken: list[str] = []
+    for expected in ("10.7.5.0", "10.7.5.1", "10.7.5.2", "10.7.5.3"):
+        taken.append(str(lowest_free(subnet, taken)))
+        assert taken[-1] == expected
+    with pytest.raises(AddressError, match=r"every address of 10\.7\.5\.0/30 is taken"):
+        lowest_free(subnet, taken)
+
+
+@pytest.mark.parametrize("text", ["10.8.0.0/24", "10.0.0.0/8", "10.7.0.1/24", "fd00::/64", "x"])
+def test_a_range_of_elsewhere_is_refused(text: str) -> None:
+    with pytest.raises(SubnetError, match="range"):
+        parse_subnet("10.7.0.0/16", None, text)
+
+
+def test_stores_choose_from_different_places_and_come_round_to_the_first() -> None:
+    last = (1 << (POOL_PREFIX_LENGTH - POOL.prefixlen)) - 1
+    chosen = [choose_subnet(POOL, POOL_PREFIX_LENGTH, [], first).network for first in (0, 7, last, last + 1)]
+    assert [str(one) for one in chosen] == ["10.160.0.0/20", "10.160.112.0/20", "10.191.240.0/20", "10.160.0.0/20"]
+    assert choose_subnet(POOL, POOL_PREFIX_LENGTH, [chosen[2]], last).network == chosen[0]

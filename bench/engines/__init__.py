@@ -1,0 +1,1 @@
+"""What an engine's commands cost a user: images pulled, pushed, loaded, built and run, beside other engines."""

@@ -1,0 +1,102 @@
+"""What the engine remembers of a container: one file, whole at any time.
+
+``containers/ID/container.json`` is written last when a container is made, and so says that it is there at all. It is
+read as it is: a list of many containers looks at few of the fields of each.
+"""
+
+from __future__ import annotations
+
+import os
+
+from runtime import jsontext
+from runtime.engine.errors import Damaged
+from runtime.unwinding import contextmanager
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from runtime.engine.home import Home
+
+VERSION = 1
+NAME = "container.json"
+TAKEN_ON = "taken-on"
+"""Beside it since the supervisor knows of the container."""
+
+
+def read_record(home: Home, container_id: str) -> dict[str, Any] | None:
+    """The document; None if there is no such container. Raises `Damaged`."""
+    path = f"{home.container(container_id)}/{NAME}"
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        document: dict[str, Any] = jsontext.loads(text)
+        version = document["version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Damaged(f"read {path}: {error!r}") from error
+    if version != VERSION:
+        raise Damaged(f"read {path}: version {version} is not {VERSION}")
+    return document
+
+
+def write_record(home: Home, document: dict[str, Any]) -> None:
+    """Replace it; a container that a crash of the host makes forget its record would be lost."""
+    write_file(f"{home.container(document['id'])}/{NAME}", jsontext.dumps(document), durable=True)
+
+
+def write_file(path: str, text: str, *, durable: bool = False) -> None:
+    """Give a file this content at once."""
+    temporary = f"{path}.{os.getpid()}.new"
+    try:
+        with open(temporary, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+            if durable:
+                file.flush()
+                os.fdatasync(file.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        remove_file(temporary)
+        raise
+
+
+def remove_file(path: str) -> None:
+    """Idempotent."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+
+
+@contextmanager
+def locked(directory: str) -> Iterator[None]:
+    """One who changes it at a time (flock(2): who is killed leaves no lock)."""
+    import fcntl
+
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def is_locked(directory: str) -> bool:
+    """Whether somebody is at work in it."""
+    import fcntl
+
+    try:
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # so that two who look do not see each other
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(fd)

@@ -1,0 +1,36 @@
+"""``rm``."""
+
+from __future__ import annotations
+
+from runtime.tare.containers.several import each
+from runtime.tare.flags import Flag
+from runtime.tare.verb import Verb
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runtime.engine.container import Container
+    from runtime.tare.context import Session
+    from runtime.tare.flags import Given
+
+
+def perform(session: Session, given: Given) -> int:
+    """Remove each."""
+    force, volumes = given.switch("force"), given.switch("volumes")
+
+    def remove(container: Container) -> None:
+        session.engine.containers.remove(container, force=force, volumes=volumes)
+
+    return each(session, given.arguments, remove)
+
+
+REMOVE = Verb(
+    "rm [OPTIONS] CONTAINER [CONTAINER...]",
+    "Remove one or more containers",
+    perform,
+    (
+        Flag("force", "Force the removal of a running container (uses SIGKILL)", short="f"),
+        Flag("volumes", "Remove anonymous volumes associated with the container", short="v"),
+    ),
+    least=1,
+    most=None,
+)
