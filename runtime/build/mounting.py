@@ -47,8 +47,8 @@ def unmount(target: str) -> None:
 
 
 def _options(lowers: tuple[bytes, ...], upper: bytes, work: bytes) -> bytes:
-    # The first two may be on by default, but a layer has to be complete. Nobody needs the file system written out at the
-    # unmount, which would wait for the disk: what is kept is synced where it is kept (overlayfs.rst, "Volatile mount").
+    # The first two may be on by default, but a layer has to be complete. Nobody needs the file system written out at
+    # the unmount, which waits for the disk: what is kept is synced where it is kept (overlayfs.rst, "Volatile mount").
     return b"lowerdir=%s,upperdir=%s,workdir=%s,%s" % (b":".join(lowers), upper, work, _EXACT)
 
 
