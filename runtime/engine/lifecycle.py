@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from runtime.engine.errors import AlreadyRunning, Conflict, EngineError, NoSuchContainer, NotRunning, start_failure
 from runtime.engine.records import TAKEN_ON, locked, write_file
-from runtime.engine.states import read_life, read_state
+from runtime.engine.states import UNKNOWN_EXIT, read_life, read_state
 from runtime.unwinding import contextmanager
 
 TYPE_CHECKING = False
@@ -126,13 +128,13 @@ def unpause(engine: Engine, container: Container) -> None:
 
 
 def wait(engine: Engine, container: Container) -> int:
-    """At once for one that never ran."""
-    state = read_state(engine.home, container.id)
-    if not state.is_active and read_life(engine.home, container.id) is None:
-        return state.exit_code
+    """At once for one that never ran; of one that is gone since it ended, the supervisor knows for a while how."""
+    here, taken_on = os.path.exists(container.directory), os.path.exists(f"{container.directory}/{TAKEN_ON}")
+    if here and not taken_on and read_life(engine.home, container.id) is None:
+        return 0
     with translated(container):
-        engine.supervisor.wait(container.id)
-    return read_state(engine.home, container.id).exit_code
+        code = engine.supervisor.wait(container.id).life.exit.code
+    return UNKNOWN_EXIT if code is None else code
 
 
 @contextmanager

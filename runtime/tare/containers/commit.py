@@ -24,8 +24,7 @@ def perform(session: Session, given: Given) -> None:
         changes=given.many("change"),
         pause=given.switch("pause"),
     )
-    image = containers.commit(containers.find(name), options)
-    session.say(str(image.manifest.config.digest))
+    session.say(containers.commit(containers.find(name), options).digest)
 
 
 COMMIT = Verb(

@@ -27,13 +27,18 @@ def perform(session: Session, given: Given) -> None:
         return
     temporary = f"{path}.{os.getpid()}.tmp"
     try:
-        with open(temporary, "xb") as file:
+        with open(temporary, "xb", opener=_private) as file:
             containers.export(container, file)
         os.rename(temporary, path)
     except BaseException:
         if os.path.exists(temporary):
             os.unlink(temporary)
         raise
+
+
+def _private(path: str, flags: int) -> int:
+    """The files of a container are nobody else's business."""
+    return os.open(path, flags, 0o600)
 
 
 EXPORT = Verb(

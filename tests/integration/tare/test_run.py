@@ -129,7 +129,8 @@ def test_signals_are_handed_on(tare: Tare, name: str) -> None:
 
 
 def test_without_proxy_a_signal_is_for_us(tare: Tare, name: str) -> None:
-    with tare.beside("run", "--sig-proxy=false", "--name", name, "busybox", "sh", "-c", "echo ready; sleep 1000") as run:
+    command = ("sh", "-c", "echo ready; sleep 1000")
+    with tare.beside("run", "--sig-proxy=false", "--name", name, "busybox", *command) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == b"ready\n"
         run.send_signal(signal.SIGTERM)
