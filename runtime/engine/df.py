@@ -130,7 +130,7 @@ def _images(engine: Engine, images: Iterable[Image], used: Mapping[str, int]) ->
     known = sizes(engine.images, found)
     return tuple(
         ImageUsage(
-            str(image.manifest.config.digest), engine.images.names(image), image.config.created,
+            image.digest, engine.images.names(image), image.config.created,
             known[image.digest].size_bytes, known[image.digest].shared_bytes, used.get(image.digest, 0),
         )
         for image in found

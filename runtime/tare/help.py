@@ -16,7 +16,7 @@ _WIDTH = 80
 
 def top_help(flags: Sequence[Flag]) -> str:
     """All verbs and groups."""
-    top = {entry.path[0]: entry.purpose for entry in catalogue.ENTRIES if len(entry.path) == 1}
+    top = {entry.path[0]: entry.purpose for entry in catalogue.ENTRIES if len(entry.path) == 1 and not entry.hidden}
     others = sorted(name for name in top if name not in catalogue.COMMON)
     parts = [
         "Usage:  tare [OPTIONS] COMMAND",

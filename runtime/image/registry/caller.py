@@ -29,7 +29,7 @@ PULL, PUSH, DELETE = "pull", "pull,push", "delete"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request below ``/v2/REPOSITORY/``, or at the URL ``path``.
+    """One request below ``/v2/REPOSITORY/`` (a repository without a path is the registry), or at the URL ``path``.
 
     ``actions`` is what the token has to allow, and pulling from ``source`` beside it. Any status 2xx is good, or only
     those of ``accepted``. Unless ``repeated``, a failure is final.
@@ -77,7 +77,8 @@ class Caller:
         """The answer to a request; failures are raised, after the attempts that the settings allow."""
         endpoint = self.endpoint(call.repository.host)
         access = Access.to(endpoint, call.repository, call.actions, call.source)
-        url = call.path if "://" in call.path else endpoint.url(f"{call.repository.path}/{call.path}")
+        below = f"{call.repository.path}/{call.path}" if call.repository.path else call.path
+        url = call.path if "://" in call.path else endpoint.url(below)
         self.transport.check_plain(url, call.what)
         request = Request(call.what, call.method, url, call.headers, call.body)
 

@@ -12,8 +12,8 @@ from runtime.image.digest import Digest
 from runtime.image.document import MAX_DOCUMENT_BYTES, Document
 from runtime.image.errors import CorruptBlob, InvalidDigest, InvalidDocument
 from runtime.image.manifest import INDEX_TYPES, MANIFEST_TYPES
-from runtime.image.registry.caller import DELETE, PUSH, Call, Caller, query
-from runtime.image.registry.endpoint import Origin, joined
+from runtime.image.registry.caller import DELETE, PULL, PUSH, Call, Caller, query
+from runtime.image.registry.endpoint import Origin, Repository, joined
 from runtime.image.registry.errors import NotInRegistry, UnexpectedAnswer
 from runtime.image.registry.transport import Body
 
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runtime.image.registry.answer import Answer
-    from runtime.image.registry.endpoint import Repository
 
 _ACCEPTED = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES))
 _LINK = re.compile(r'<([^<>]{1,4096})>\s*;[^,]*\brel="?next"?')
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-\d{1,19}/(?:\d{1,19}|\*)")
 # A registry that always names one more page would keep us for ever.
 _MAX_PAGES = 1000
+# The scope that the distribution's own registry asks for (docs/spec/auth/scope.md).
+_CATALOG = "registry:catalog:*"
 
 
 class RegistryClient(Caller):
@@ -107,6 +108,16 @@ class RegistryClient(Caller):
         finally:
             answer.close()
 
+    def greet(self, host: str) -> None:
+        """See whether the registry is one, and takes us as who we say we are; raises what `call` raises."""
+        what = f"log in to {host}"
+        self.call(Call(Repository(host, ""), what, "GET", "", actions="")).discard()
+
+    def repositories(self, host: str) -> Iterator[str]:
+        """The catalogue, page by page; many registries show it to nobody."""
+        for document, _ in self.documents(Repository(host, ""), f"list repositories of {host}", "_catalog", _CATALOG):
+            yield from document.texts("repositories")
+
     def tags(self, repository: Repository) -> tuple[str, ...]:
         """All tags, page by page, in the registry's order."""
         tags: dict[str, None] = {}
@@ -120,11 +131,13 @@ class RegistryClient(Caller):
         answer = self.call(Call(repository, what, "DELETE", f"manifests/{reference}", actions=DELETE))
         answer.discard()
 
-    def documents(self, repository: Repository, what: str, path: str) -> Iterator[tuple[Document, Answer]]:
+    def documents(
+        self, repository: Repository, what: str, path: str, actions: str = PULL
+    ) -> Iterator[tuple[Document, Answer]]:
         """The JSON documents of a list, page after page (RFC 8288, ``rel="next"``)."""
         url = path
         for _ in range(_MAX_PAGES):
-            answer = self.call(Call(repository, what, "GET", url))
+            answer = self.call(Call(repository, what, "GET", url, actions=actions))
             try:
                 yield Document.parse(answer.read(MAX_DOCUMENT_BYTES), what), answer
             except InvalidDocument as error:

@@ -44,7 +44,12 @@ class Access:
 
     @classmethod
     def to(cls, endpoint: Endpoint, repository: Repository, actions: str, source: str = "") -> Access:
-        """Access to a repository for ``actions``, and for pulling from ``source`` beside it."""
+        """Access to a repository for ``actions``, and for pulling from ``source`` beside it.
+
+        Without a path the registry itself is meant, and ``actions`` is a whole scope, or nothing.
+        """
+        if not repository.path:
+            return cls(endpoint, repository, frozenset(filter(None, (actions,))))
         scopes = {f"repository:{repository.path}:{actions}"}
         if source:
             scopes.add(f"repository:{source}:pull")

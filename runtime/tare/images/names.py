@@ -88,3 +88,8 @@ def parse_platform(text: str) -> Platform | None:
     if len(parts) > 3 or not all(part.replace(".", "").replace("-", "").replace("_", "").isalnum() for part in parts):
         raise CommandError(f'"{text}" is an invalid platform: unknown operating system or architecture')
     return Platform(parts[0], parts[1], *parts[2:])
+
+
+def tell_event(session: Session, action: str, image: Image) -> None:
+    """For those who listen to ``events``."""
+    session.engine.events.tell("image", action, image.digest, {"name": image.reference})

@@ -6,7 +6,7 @@ import sys
 
 from runtime.tare.errors import CommandError, UsageError
 from runtime.tare.flags import Flag
-from runtime.tare.images.names import named_entries, parse_platform, parse_reference, short, store_of
+from runtime.tare.images.names import named_entries, parse_platform, parse_reference, short, store_of, tell_event
 from runtime.tare.registries.client import REGISTRY_FLAGS, open_client
 from runtime.tare.verb import Verb
 
@@ -34,7 +34,9 @@ def pull_image(
     """
     with open_client() as client:
         puller = _Puller(store_of(session), client, parse_platform(platform), sys.stderr if stream is None else stream)
-        return puller.pull(parse_reference(reference), quiet=quiet)
+        image = puller.pull(parse_reference(reference), quiet=quiet)
+    tell_event(session, "pull", image)
+    return image
 
 
 def perform(session: Session, given: Given) -> None:
@@ -48,12 +50,12 @@ def perform(session: Session, given: Given) -> None:
             if reference.digest or str(reference) == text.removeprefix("docker.io/"):
                 raise UsageError("tag can't be used with --all-tags/-a", 1)
             for tag in _tags(client, reference):
-                puller.pull(parse_reference(f"{reference.name}:{tag}"), quiet=quiet)
+                tell_event(session, "pull", puller.pull(parse_reference(f"{reference.name}:{tag}"), quiet=quiet))
         else:
             if not quiet and not reference.digest and not text.endswith(f":{reference.tag}"):
                 session.say(f"Using default tag: {reference.tag}")
                 session.flush()
-            puller.pull(reference, quiet=quiet)
+            tell_event(session, "pull", puller.pull(reference, quiet=quiet))
     session.say(full_name(reference, with_tag=not given.switch("all-tags")))
 
 

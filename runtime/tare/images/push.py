@@ -6,7 +6,7 @@ import sys
 
 from runtime.tare.errors import CommandError, UsageError
 from runtime.tare.flags import Flag
-from runtime.tare.images.names import named_entries, parse_reference, short, store_of
+from runtime.tare.images.names import named_entries, parse_reference, short, store_of, tell_event
 from runtime.tare.registries.client import REGISTRY_FLAGS, open_client
 from runtime.tare.verb import Verb
 
@@ -49,6 +49,7 @@ def perform(session: Session, given: Given) -> None:
     with open_client(given) as client:
         for each in references:
             pushed = _push(store, client, each, options, quiet=quiet)
+            tell_event(session, "push", store.resolve(str(each)))
             if not quiet:
                 descriptor = pushed.descriptor
                 session.say(f"{pushed.tag}: digest: {descriptor.digest} size: {descriptor.size_bytes}")

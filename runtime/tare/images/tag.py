@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.tare.images.names import find_image, parse_reference, store_of
+from runtime.tare.images.names import find_image, parse_reference, store_of, tell_event
 from runtime.tare.verb import Verb
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ def perform(session: Session, given: Given) -> None:
     image = find_image(store, source)
     # With all platforms, where the name stands for several.
     entry = next((one for one in named_entries(store) if one.ref_name == image.reference), None)
-    store.tag(str(reference), entry or image)
+    tell_event(session, "tag", store.tag(str(reference), entry or image))
 
 
 TAG = Verb(
