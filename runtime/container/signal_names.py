@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import _signal
-
 from runtime.container.errors import ContainerError
 from runtime.unwinding import suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+else:
+    import _signal
 
 
 def parse_signal(text: str) -> int:
