@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from runtime.supervision.life import Life
     from runtime.supervision.loop import Loop, Timer
     from runtime.supervision.record import Place
+    from runtime.supervision.restart import RestartPolicy
     from runtime.supervision.verbs import Scene
 
     Answer = Callable[[SupervisionError | None], None]
@@ -78,6 +79,11 @@ class Attendant:
     def record(self) -> Record:
         """Terms and life."""
         return Record(self.terms, self.life)
+
+    def amend(self, restart: RestartPolicy) -> None:
+        """Restart it by this policy from now on; one that waits to be restarted is, once more at least."""
+        self.terms = replace(self.terms, restart=restart)
+        self._write(durable=True)
 
     def _remember(self, *, durable: bool = False, **changes: Any) -> None:
         phase = changes.get("phase", self.life.phase)

@@ -30,6 +30,9 @@ class Backstage(Protocol):
     def removed(self, container_id: str) -> None:
         """It is to be forgotten. Idempotent."""
 
+    def idle(self) -> None:
+        """Nothing runs any more, and the supervisor is about to end."""
+
     def tell(self, container_id: str, action: str, attributes: dict[str, str]) -> None:
         """Something has happened: start, die, oom, stop, kill, pause, unpause or health_status."""
 
@@ -50,6 +53,9 @@ class Nobody:
         """Nothing."""
 
     def removed(self, container_id: str) -> None:
+        """Nothing."""
+
+    def idle(self) -> None:
         """Nothing."""
 
     def tell(self, container_id: str, action: str, attributes: dict[str, str]) -> None:

@@ -62,6 +62,10 @@ class Supervisor:
         """Take a container on, without starting it."""
         return self._record(Request("create", terms=terms))
 
+    def amend(self, terms: Terms) -> Record:
+        """Restart it as these say from now on; of all that terms say, that can be changed."""
+        return self._record(Request("amend", terms=terms))
+
     def start(self, container_id: str) -> Record:
         """Start it; its program has been executed when this returns."""
         return self._record(Request("start", container_id))

@@ -26,13 +26,14 @@ REPLY_BYTES = 1 << 18
 """The longest reply, and more than a socket takes at once: a record is its terms and five outputs of 4 KiB."""
 
 _PLAIN = ("start", "wait", "inspect", "attach", "attachTerminal", "closeStdin", "pause", "unpause")
-OPERATIONS = (*_PLAIN, "create", "stop", "kill", "remove", "list", "resize")
+_WITH_TERMS = ("create", "amend")
+OPERATIONS = (*_PLAIN, *_WITH_TERMS, "stop", "kill", "remove", "list", "resize")
 _CELLS = (0, 65535)
 _TIMEOUT_MS = (0, 1_000 * 86_400 * 365)
 
 
 class Request(Value):
-    """``terms`` belong to create; ``signal`` to stop and kill; ``timeout_s`` to stop; ``force`` to remove;
+    """``terms`` belong to create and amend; ``signal`` to stop and kill; ``timeout_s`` to stop; ``force`` to remove;
     ``rows`` and ``columns`` to resize.
     """
 
@@ -64,7 +65,7 @@ def parse_request(data: bytes) -> Request:
         reader = Reader(json.loads(data))
         op = reader.choice("op", OPERATIONS, "operation")
         terms = reader.child("terms")
-        if op == "create":
+        if op in _WITH_TERMS:
             if terms is None:
                 raise reader.error("terms", "is missing")
             return Request(op, terms=parse_terms(terms))

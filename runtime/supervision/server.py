@@ -55,7 +55,8 @@ class Server:
         self._rehold_due = False
         self._is_over = False
         self._handlers = {
-            "create": self._create, "start": self._start, "stop": self._stop, "kill": self._kill, "wait": self._wait,
+            "create": self._create, "amend": self._amend,
+            "start": self._start, "stop": self._stop, "kill": self._kill, "wait": self._wait,
             "remove": self._remove, "inspect": self._inspect, "list": self._list, "closeStdin": self._close_stdin,
             "pause": self._pause, "unpause": self._unpause, "resize": self._resize,
         }  # fmt: skip
@@ -132,6 +133,7 @@ class Server:
         else:
             self._keeper.hold(())
             self._is_over = True
+            self._around.scene.backstage.idle()
 
     def _accept(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -170,6 +172,13 @@ class Server:
             raise SupervisionError(f"create container {terms.id!r}: {error.strerror}") from error
         self._attendants[terms.id] = Attendant(self._around, place, record)
         connection.answer(record.to_json())
+
+    def _amend(self, connection: Connection, request: Request) -> None:
+        if request.terms is None:
+            raise BadRequest("amend: terms are missing")
+        attendant = self._find(request.terms.id)
+        attendant.amend(request.terms.restart)
+        connection.answer(attendant.record.to_json())
 
     def _start(self, connection: Connection, request: Request) -> None:
         attendant = self._find(request.id)
