@@ -13,6 +13,7 @@ from runtime.supervision import channel as channels
 from runtime.supervision.backstage import NOBODY
 from runtime.supervision.errors import NotAllowed, SupervisionError, SupervisorGone, error_of
 from runtime.supervision.messages import REPLY_BYTES, Request
+from runtime.supervision.peers import peer_uid
 from runtime.supervision.record import Record, Root
 
 TYPE_CHECKING = False
@@ -204,6 +205,9 @@ class Supervisor:
                 from runtime.supervision.starter import start_supervisor
 
                 self._root.prepare()
+                # Most commands find one; what starts it is half of what this module would import.
+                from runtime.supervision.starter import start_supervisor
+
                 start_supervisor(self._root, self._idle_s, self._backstage)
                 if time.monotonic() > deadline:
                     raise SupervisionError(f"start the supervisor of {self._root.path}: it does not answer")
