@@ -17,7 +17,7 @@ def make_raw(fd: int) -> Callable[[], None]:
     if not os.isatty(fd):
         return _do_nothing
     before = termios.tcgetattr(fd)
-    tty.setraw(fd)
+    tty.setraw(fd, termios.TCSANOW)  # what was typed already is not to be lost
 
     def restore() -> None:
         termios.tcsetattr(fd, termios.TCSADRAIN, before)
