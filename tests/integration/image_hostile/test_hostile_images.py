@@ -7,7 +7,7 @@ import io
 import json
 import os
 import tracemalloc
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -133,7 +133,7 @@ def test_a_bomb_is_stopped_at_the_limit_that_was_set(tmp_path: Path) -> None:
         b"".join(archive([Member(Header(b"big", size_bytes=64 * MIB), lambda: (bytes(MIB) for _ in range(64)))]))
     )
     assert len(bomb) < MIB // 8
-    naive_images.extract([gzip.GzipFile(fileobj=io.BytesIO(bomb))], tmp_path / "naive")
+    naive_images.extract([cast("IO[bytes]", gzip.GzipFile(fileobj=io.BytesIO(bomb)))], tmp_path / "naive")
     assert (tmp_path / "naive/big").stat().st_size == 64 * MIB
     store = ImageStore(tmp_path / "store", LayerLimits(max_bytes=MIB))
     blob = store.put_blob(io.BytesIO(bomb), LAYER_GZIP)
