@@ -75,8 +75,8 @@ class Backstage:
             if container is not None:
                 self._tell(container, "destroy", {})
 
-    def idle(self) -> None:
-        """Networks that have lingered for the next container go."""
+    def rest(self) -> None:
+        """Networks that were left up for the next container go."""
         with _said("rest"):
             self._attachments.rest()
 

@@ -30,8 +30,8 @@ class Backstage(Protocol):
     def removed(self, container_id: str) -> None:
         """It is to be forgotten. Idempotent."""
 
-    def idle(self) -> None:
-        """Nothing runs any more, and the supervisor is about to end."""
+    def rest(self) -> None:
+        """For a while nothing has begun or ended: what was kept for the next container need not be any more."""
 
     def tell(self, container_id: str, action: str, attributes: dict[str, str]) -> None:
         """Something has happened: start, die, oom, stop, kill, pause, unpause or health_status."""
@@ -55,7 +55,7 @@ class Nobody:
     def removed(self, container_id: str) -> None:
         """Nothing."""
 
-    def idle(self) -> None:
+    def rest(self) -> None:
         """Nothing."""
 
     def tell(self, container_id: str, action: str, attributes: dict[str, str]) -> None:

@@ -19,15 +19,18 @@ from runtime.container.store import Store
 from runtime.supervision.attendant import Attendant, Surroundings
 from runtime.supervision.connection import Connection
 from runtime.supervision.errors import BadRequest, SupervisionError, Unknown
+from runtime.supervision.helper import Helper
 from runtime.supervision.keeper import Keeper
 from runtime.supervision.life import Life
 from runtime.supervision.loop import IN, Loop
 from runtime.supervision.record import Record
 from runtime.supervision.transcript import STREAMS
-from runtime.supervision.verbs import Scene
+from runtime.supervision.verbs import Scene, rest
 from runtime.values import replace
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from runtime.supervision.backstage import Backstage
     from runtime.supervision.loop import Timer
     from runtime.supervision.messages import Request
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
 _BACKLOG = 64
 _GRAVES = 256
+_RESTS_AFTER_S = 5.0
 
 
 class Server:
@@ -53,6 +57,7 @@ class Server:
         self._connections: set[Connection] = set()
         self._idle: Timer | None = None
         self._rehold_due = False
+        self._resting = self._loop.after(_RESTS_AFTER_S, self._rest)
         self._is_over = False
         self._handlers = {
             "create": self._create, "amend": self._amend,
@@ -109,6 +114,17 @@ class Server:
         if self._rehold_due:
             self._rehold_due = False
             self._keeper.hold(self._fds())
+            self._resting.cancel()
+            self._resting = self._loop.after(_RESTS_AFTER_S, self._rest)
+
+    def _rest(self) -> None:
+        """What has to be kept for nobody goes; in a child, because that may take its time."""
+
+        def done(result: dict[str, Any]) -> None:
+            if "error" in result:
+                complain(f"rest: {result['error']}")
+
+        Helper(self._loop, partial(rest, self._around.scene), done)
 
     def _watch_idleness(self) -> None:
         is_idle = not self._connections and not any(a.life.phase.is_active for a in self._attendants.values())
@@ -133,7 +149,7 @@ class Server:
         else:
             self._keeper.hold(())
             self._is_over = True
-            self._around.scene.backstage.idle()
+            self._around.scene.backstage.rest()
 
     def _accept(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -12,13 +12,13 @@ import pytest
 
 from runtime.image.check import check
 from runtime.image.errors import ImageError
-from runtime.image.store import ImageStore
 from tests.support.crashes import killed_at, points, steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from runtime.image.store import ImageStore
     from tests.integration.image_hostile.conftest import Material, Operation
 
 pytestmark = pytest.mark.root
