@@ -12,12 +12,11 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from runtime.supervision.backstage import NOBODY
-from runtime.supervision.connection import peer_uid
 from runtime.supervision.errors import NotAllowed, SupervisionError, SupervisorGone, error_of
 from runtime.supervision.logs import follow, read_logs
 from runtime.supervision.messages import REPLY_BYTES, Request
+from runtime.supervision.peers import peer_uid
 from runtime.supervision.record import Record, Root
-from runtime.supervision.starter import start_supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -196,6 +195,9 @@ class Supervisor:
             self._channel = self._connect()
             if self._channel is None:
                 self._root.prepare()
+                # Most commands find one; what starts it is half of what this module would import.
+                from runtime.supervision.starter import start_supervisor
+
                 start_supervisor(self._root, self._idle_s, self._backstage)
                 if time.monotonic() > deadline:
                     raise SupervisionError(f"start the supervisor of {self._root.path}: it does not answer")

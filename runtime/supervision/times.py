@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import re
 import time
 
@@ -21,6 +20,8 @@ def parse_ns(text: str) -> int:
     match = _RFC3339.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is no time like 2024-01-31T12:00:00.5Z")
+    import calendar  # and with it datetime and locale, which to write a time needs not
+
     seconds = calendar.timegm(time.strptime(match[1], "%Y-%m-%dT%H:%M:%S"))
     return seconds * _NS + int((match[2] or "").ljust(9, "0"))
 
