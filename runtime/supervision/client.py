@@ -13,7 +13,6 @@ from runtime.supervision import channel as channels
 from runtime.supervision.backstage import NOBODY
 from runtime.supervision.errors import NotAllowed, SupervisionError, SupervisorGone, error_of
 from runtime.supervision.messages import REPLY_BYTES, Request
-from runtime.supervision.peers import peer_uid
 from runtime.supervision.record import Record, Root
 
 TYPE_CHECKING = False
