@@ -57,7 +57,8 @@ class GzipReader:
             data = self._member.decompress(self._input, CHUNK_BYTES)
         except zlib.error as error:
             raise OSError(f"not a gzipped file, or a damaged one: {error}") from error
-        self._input = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+        # The one at the end of a member, the other before; never both.
+        self._input = self._member.unused_data or self._member.unconsumed_tail
         return data
 
     def _fill(self) -> bool:
