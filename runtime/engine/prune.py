@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runtime.engine.cards import forget_cards
 from runtime.engine.errors import BadOption, EngineError
 from runtime.engine.filters import matches_labels, prune_labels, refuse_unknown, until_ns
 from runtime.values import Value
@@ -94,6 +95,7 @@ def prune_images(engine: Engine, *, everything: bool, filters: Filters) -> Prune
         raise BadOption(f"invalid filter 'dangling={dangling[0]}'")
     unnamed = not everything and not any(word in {"false", "0"} for word in dangling)
     done = remove(engine.images, PruneOptions(all=not unnamed, wanted=_wanted(filters)), ImageUses(engine))
+    forget_cards(engine.home)
     for line in done.lines:
         engine.events.tell("image", "untag" if str(line).startswith("Untagged") else "delete", line.what)
     return Pruned(images=tuple(map(str, done.lines)), freed_bytes=done.freed_bytes)
