@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runtime.image.errors import LayerError
 from runtime.image.tarwriter import Header, Kind, Member
-from runtime.image.view import View
+from runtime.image.view import View, vanishing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -144,8 +143,11 @@ class _Members:
             if first != name:
                 yield Member(replace(self._adjustment.of(_header(node, name, Kind.LINK)), link=first))
                 return
-        with suppress(FileNotFoundError, NotADirectoryError):
-            yield self._whole(node, name, kind)
+        member = None
+        with vanishing():
+            member = self._whole(node, name, kind)
+        if member is not None:
+            yield member
 
     def _whole(self, node: Node, name: bytes, kind: Kind) -> Member:
         header = replace(self._adjustment.of(_header(node, name, kind)), xattrs=self._view.xattrs(node))
@@ -160,7 +162,7 @@ class _Members:
 
     def _read(self, node: Node) -> Iterator[bytes]:
         """Nothing if it has gone since it was listed: its header has been written."""
-        with suppress(FileNotFoundError, NotADirectoryError), self._view.open(node) as fd:
+        with vanishing(), self._view.open(node) as fd:
             if stat.S_ISREG(os.fstat(fd).st_mode):
                 yield from file_content(fd, node.status.st_size)
 
