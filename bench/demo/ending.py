@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -17,12 +18,15 @@ from typing import TYPE_CHECKING
 
 from bench.workload import WorkloadError
 from runtime.cgroups.cgroup import remove_directory
+from runtime.engine.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _GROUP = "tare-engine"
 _DIES_WITHIN_S = 20.0
+# The kernel takes links apart some time after their namespace has gone.
+_GOES_WITHIN_S = 20.0
 
 
 def end_engine(root: Path) -> None:
@@ -34,8 +38,11 @@ def end_engine(root: Path) -> None:
     _release_networks(root)
     for group in engine_groups(root):
         remove_directory(str(group))
-    if left := engine_leftovers(root):
-        raise WorkloadError(f"end the engine in {root}: {left[0]} does not go")
+    deadline = time.monotonic() + _GOES_WITHIN_S
+    while left := engine_leftovers(root):
+        if time.monotonic() > deadline:
+            raise WorkloadError(f"end the engine in {root}: {left[0]} does not go")
+        time.sleep(0.1)
 
 
 def engine_leftovers(root: Path) -> tuple[str, ...]:
@@ -46,6 +53,7 @@ def engine_leftovers(root: Path) -> tuple[str, ...]:
         *(f"process {pid} of the engine in {root}" for pid in engine_processes(root)),
         *(f"mount {point}" for point in engine_mounts(root)),
         *(f"cgroup {group}" for group in engine_groups(root)),
+        *(f"link {link}" for link in engine_links(root)),
     )
 
 
@@ -80,6 +88,19 @@ def engine_mounts(root: Path) -> list[str]:
     return [point for point in reversed(points) if point.startswith(f"{root}/")]
 
 
+def engine_links(root: Path) -> list[str]:
+    """The links of its networks, by their alias, which names the network (`runtime.network.network`)."""
+    if not (root / "networks").is_dir():
+        return []
+    networks = Home(str(root)).open_networks()
+    try:
+        aliases = tuple(network.label for network in networks.store.networks())
+    finally:
+        networks.close()
+    links = Path("/sys/class/net").iterdir()
+    return sorted(link.name for link in links if _read(link / "ifalias").strip().startswith(aliases))
+
+
 def _belongs(entry: Path, root: Path, ids: frozenset[str]) -> bool:
     # A process that has changed its title has words with blanks between, and perhaps no environment.
     named = re.compile(rf"(?<![^\0 =]){re.escape(str(root))}(?![^\0 /])")
@@ -112,10 +133,6 @@ def _unmount(root: Path) -> None:
 def _release_networks(root: Path) -> None:
     if not (root / "networks").is_dir():
         return
-    import shutil
-
-    from runtime.engine.home import Home
-
     home = Home(str(root))
     networks = home.open_networks()
     try:

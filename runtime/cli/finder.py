@@ -77,4 +77,4 @@ def use_modules(package: str, program: str, left_out: Collection[str] = ()) -> N
 
         write(package, path, left_out)
     else:
-        sys.meta_path.insert(0, Finder(path, os.path.dirname(package), entries))  # type: ignore[arg-type]
+        sys.meta_path.insert(0, Finder(path, os.path.dirname(package), entries))

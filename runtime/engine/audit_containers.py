@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from runtime.engine.engine import Engine
 
+_GOING = ".gone-"
 _ACTIVE = frozenset({"starting", "running", "ending", "restarting"})
 
 
@@ -34,8 +35,9 @@ def _directories(engine: Engine) -> Iterator[Finding]:
     home = engine.home
     for name in _all_entries(home.containers):
         path = f"{home.containers}/{name}"
-        if name.startswith(".gone-"):
-            yield Finding(f"container {name[6:18]}: it was not removed completely", engine.containers.sweep)
+        if name.startswith(_GOING):
+            what = f"container {name.removeprefix(_GOING)[:12]}"
+            yield Finding(f"{what}: it was not removed completely", engine.containers.sweep)
         elif name != "names" and not is_id(name):
             yield Finding(f"{path}: it is nothing of ours", None, "remove it, if it is not needed")
         elif name != "names":
@@ -75,13 +77,17 @@ def _parts(engine: Engine, container: Container) -> Iterator[Finding]:
 def _names(engine: Engine) -> Iterator[Finding]:
     for name in entries(engine.home.names):
         holder = engine.containers.names.holder(name)
-        if holder is None or is_locked(engine.home.container(holder)):
+        if holder is None or is_locked(engine.home.container(holder)) or _is_going(engine, holder):
             continue
         record = _record(engine, holder)
         if record is not None and record.get("name") != name:
             yield _stale(engine, name, holder, f"container {holder[:12]}, which is called {record.get('name')!r}")
         elif record is None and not os.path.exists(f"{engine.home.container(holder)}/{NAME}"):
             yield _stale(engine, name, holder, f"container {holder[:12]}, which is not there")
+
+
+def _is_going(engine: Engine, container_id: str) -> bool:
+    return os.path.exists(f"{engine.home.containers}/{_GOING}{container_id}")
 
 
 def _stale(engine: Engine, name: str, holder: str, whose: str) -> Finding:

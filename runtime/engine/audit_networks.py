@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from functools import partial
 
-from runtime.engine.findings import Finding
+from runtime.engine.findings import Finding, readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from runtime.engine.engine import Engine
 
@@ -18,21 +18,24 @@ _ALWAYS = frozenset({"bridge", "default"})
 
 def audit(engine: Engine) -> Iterator[Finding]:
     """What is wrong with any of them."""
-    if not os.path.isdir(engine.home.networks):
-        return
     from runtime.network.errors import NetworkError
 
-    networks = engine.networks.attachments.networks
-    try:
-        found = networks.store.networks()
-        lines = networks.leftovers()
-    except NetworkError as error:
-        yield Finding(f"networks: {error}", None, "remove that file; containers in that network do not start")
-        return
-    for line in lines:
-        yield Finding(f"networks: {line} is left over", partial(_reconcile, engine))
-    names = {one.name for one in found} | _ALWAYS | {one.id for one in found}
-    for container in engine.containers.list():
+    names = set(_ALWAYS)
+    if os.path.isdir(engine.home.networks):
+        networks = engine.networks.attachments.networks
+        try:
+            names |= {text for one in networks.store.networks() for text in (one.name, one.id)}
+            lines = networks.leftovers()
+        except NetworkError as error:
+            yield Finding(f"networks: {error}", None, "remove that file; containers in that network do not start")
+            return
+        for line in lines:
+            yield Finding(f"networks: {line} is left over", partial(_reconcile, engine))
+    yield from _missing(engine, names)
+
+
+def _missing(engine: Engine, names: Collection[str]) -> Iterator[Finding]:
+    for container in readable(engine):
         for endpoint in container.networks:
             if endpoint.network not in names:
                 yield Finding(f"container {container.name}: network {endpoint.network} is missing", None,

@@ -7,7 +7,7 @@ from functools import partial
 
 from runtime.engine.directories import entries, remove_tree
 from runtime.engine.errors import NoSuchVolume
-from runtime.engine.findings import Finding
+from runtime.engine.findings import Finding, readable
 from runtime.engine.states import read_state
 
 TYPE_CHECKING = False
@@ -21,7 +21,7 @@ def audit(engine: Engine) -> Iterator[Finding]:
     """What is wrong with any of them."""
     for name in entries(engine.home.volumes):
         yield from _volume(engine, name)
-    for container in engine.containers.list():
+    for container in readable(engine):
         for mount in container.mounts:
             if mount.name and not os.path.isdir(engine.home.volume(mount.name)):
                 yield Finding(f"container {container.name}: its volume {mount.name} is missing", None,

@@ -75,6 +75,11 @@ class Backstage:
             if container is not None:
                 self._tell(container, "destroy", {})
 
+    def rest(self) -> None:
+        """Networks that were left up for the next container go."""
+        with _said("rest"):
+            self._attachments.rest()
+
     def tell(self, container_id: str, action: str, attributes: dict[str, str]) -> None:
         """Something has happened to it."""
         with _said("tell"):

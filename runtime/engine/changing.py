@@ -46,6 +46,8 @@ def rename(engine: Engine, container: Container, name: str) -> Container:
         write_record(engine.home, document)
         engine.containers.names.give_back(before, container.id)
     renamed = Container(engine.home, document)
+    if renamed.state.is_running:
+        engine.networks.attachments.renamed(container.id, before, renamed.name)
     _tell(engine, renamed, "rename", oldName=f"/{before}")
     return renamed
 

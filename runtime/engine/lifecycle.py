@@ -58,6 +58,13 @@ def take_on(engine: Engine, container: Container) -> None:
         raise NoSuchContainer(container.id) from error
 
 
+def change_terms(engine: Engine, container: Container) -> None:
+    """Have the supervisor restart it as it is to be restarted now; one that it does not know is taken on so later."""
+    if read_life(engine.home, container.id) is not None:
+        with translated(container):
+            engine.supervisor.amend(terms_of(container))
+
+
 def terms_of(container: Container) -> Terms:
     """What the supervisor is to know of it."""
     from runtime.supervision.restart import RestartPolicy
@@ -96,8 +103,11 @@ def stop(engine: Engine, container: Container, timeout_s: float | None, signal: 
 
 def restart(engine: Engine, container: Container, timeout_s: float | None) -> None:
     """By hand: what was stopped starts, too."""
+    from runtime.engine.creation import tell
+
     stop(engine, container, timeout_s, None)
     start(engine, container)
+    tell(engine, container, "restart")
 
 
 def kill(engine: Engine, container: Container, signal: str) -> None:

@@ -10,6 +10,7 @@ import sys
 
 from runtime.engine.directories import entries, read_text, remove_tree
 from runtime.engine.errors import EngineError
+from runtime.engine.findings import readable
 from runtime.engine.home import Home
 from runtime.engine.mountinfo import unmount_below
 from runtime.unwinding import suppress
@@ -38,7 +39,7 @@ def reset(engine: Engine) -> None:
 
 
 def _remove_containers(engine: Engine) -> None:
-    for container in engine.containers.list():
+    for container in readable(engine):
         engine.containers.remove(container, force=True, volumes=True)
     engine.containers.sweep()
     _end_strays(engine)

@@ -24,7 +24,7 @@ _AUDITS: tuple[Callable[[Engine], Iterator[Finding]], ...] = (
     audit_networks.audit,
     audit_mounts.audit,
 )
-_AGAIN_S = 0.5
+_AGAIN_S = 0.2
 
 
 class Problem(Value):

@@ -8,11 +8,12 @@ import tarfile
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, cast
 
-from runtime.image.compression import Compression, decompressor
+from runtime.image.compression import Compression, decompressor, sniff
 from runtime.image.digest import CHUNK_BYTES, HashingReader
 from runtime.image.errors import LayerError, LayerTooLarge, UnsupportedMedia
+from runtime.image.headers import MAX_HEADER_BYTES, Entry, Headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,20 +22,9 @@ if TYPE_CHECKING:
 
 # What a damaged or hostile archive makes tarfile, gzip and the conversions of its fields raise.
 ARCHIVE_ERRORS = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, LookupError, ArithmeticError)
-# Long names and extended attributes come in headers that tarfile reads into memory whole.
-MAX_HEADER_BYTES = 1 << 20
-_HEADER_TYPES = (
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-)
-# Two blocks of zeros, or nothing at all. (typeshed leaves these two out.)
-_END_OF_ARCHIVE = (tarfile.EOFHeaderError, tarfile.EmptyHeaderError)  # type: ignore[attr-defined]
+# As long as the longest of them is (zstd, RFC 8878, section 3.1.1).
+_MAGIC_BYTES = 4
 _COMPRESSIONS = {"tar": None, "gzip": Compression.GZIP, "zstd": Compression.ZSTD}
-_XATTR = "SCHILY.xattr."
-_MTIME = re.compile(r"(-?)([0-9]{1,11})(?:\.([0-9]{1,30}))?")
 
 
 class Devices(enum.Enum):
@@ -57,65 +47,6 @@ class LayerLimits:
 DEFAULT_LIMITS = LayerLimits()
 
 
-class Entry(tarfile.TarInfo):
-    """One header; refuses what tarfile takes for the end of the archive, or would loop over."""
-
-    @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
-        """The next header. tarfile ends in silence at a header with a bad checksum; a layer must not."""
-        try:
-            return super().fromtarfile(archive)
-        except _END_OF_ARCHIVE:
-            raise
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(str(error)) from error
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        """The header in ``buf``."""
-        entry = super().frombuf(buf, encoding, errors)
-        if entry.size < 0 or (entry.type in _HEADER_TYPES and entry.size > MAX_HEADER_BYTES):
-            raise tarfile.ReadError(f"header with a size of {entry.size} bytes")
-        return entry
-
-    @property
-    def mtime_ns(self) -> int:
-        """When the content was changed; a pax header gives it as a decimal fraction, exactly."""
-        text = self.pax_headers.get("mtime")
-        if text is None:
-            return int(self.mtime) * 10**9
-        match = _MTIME.fullmatch(text)
-        if not match:
-            raise ValueError(f"time {text[:40]!r} is no decimal number of seconds")
-        sign, seconds, fraction = match.groups(default="0")
-        value = int(seconds) * 10**9 + int(fraction[:9].ljust(9, "0"))
-        return -value if sign == "-" else value
-
-    @property
-    def xattrs(self) -> dict[str, bytes]:
-        """Extended attributes, as star and Docker store them."""
-        return {
-            key.removeprefix(_XATTR): value.encode("utf-8", "surrogateescape")
-            for key, value in self.pax_headers.items()
-            if key.startswith(_XATTR)
-        }
-
-    def check(self) -> None:
-        """Refuse what only the pax headers, read after the header itself, can say."""
-        if self.size < 0:
-            raise tarfile.ReadError(f"size of {self.size} bytes")
-        self._check_map()
-
-    def _check_map(self) -> None:
-        """A sparse file's pieces follow each other, within the file."""
-        end = 0
-        # What typeshed takes for one pair is a list of them.
-        for offset, size in cast("list[tuple[int, int]] | None", self.sparse) or []:
-            if offset < end or size < 0 or offset + size > self.size:
-                raise tarfile.ReadError("a sparse file whose map is none of it")
-            end = offset + size
-
-
 class Archive:
     """The entries of an uncompressed archive, in order; content is there until the next is asked for."""
 
@@ -128,7 +59,6 @@ class Archive:
         with self._open() as tar:
             count = 0
             while (entry := self._next(tar)) is not None:
-                tar.members = []  # type: ignore[attr-defined]  # tarfile would keep them all
                 count += 1
                 self._check(entry, count)
                 yield entry, cast("Readable", tar.extractfile(entry)) if entry.isreg() else None
@@ -137,14 +67,14 @@ class Archive:
         """Read what follows the end of the archive: it counts for the digest."""
         self._reader.drain()
 
-    def _next(self, tar: tarfile.TarFile) -> Entry | None:
+    def _next(self, tar: Headers) -> Entry | None:
         """The next header. What stands before it, such as a sparse file's map, is read into memory: not without end."""
         with self._reader.limited(tar.offset + MAX_HEADER_BYTES):
-            return cast("Entry | None", tar.next())
+            return tar.next()
 
-    def _open(self) -> tarfile.TarFile:
+    def _open(self) -> Headers:
         with self._reader.limited(MAX_HEADER_BYTES):  # it reads the first header at once
-            return tarfile.open(
+            return Headers.open(
                 fileobj=self._reader,
                 mode="r|",
                 bufsize=CHUNK_BYTES,
@@ -191,13 +121,41 @@ class _BoundedReader(HashingReader):
 
 @contextmanager
 def decompressed(stream: Readable, media_type: str, name: str) -> Iterator[Readable]:
-    """The archive in a layer's blob, by the suffix of its media type; raises `UnsupportedMedia`."""
+    """The archive in a layer's blob, by the suffix of its media type; raises `UnsupportedMedia`.
+
+    A blob that is not compressed as it is said to be is read as it is, which the diff_id vouches for: podman pushes
+    manifests that say gzip of blobs that the registry had from elsewhere, and docker and containerd pull them.
+    """
     suffix = re.split(r"[.+]", media_type)[-1]
     if suffix not in _COMPRESSIONS:
         problem = f"media type {media_type!r}: only tar, uncompressed or with gzip or zstd, is read"
         raise UnsupportedMedia(f"{name}: {problem}")
-    with decompressor(stream, _COMPRESSIONS[suffix]) as plain:
+    stated = _COMPRESSIONS[suffix]
+    if stated is None:
+        yield stream
+        return
+    begun = _Begun(stream)
+    with decompressor(begun, sniff(begun.head)) as plain:
         yield plain
+
+
+class _Begun:
+    """A stream whose first bytes have been looked at."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self.head = stream.read(_MAGIC_BYTES)
+        self._waiting = self.head
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to ``size`` bytes; all that is left if negative."""
+        if not self._waiting:
+            return self._stream.read(size)
+        waiting, self._waiting = self._waiting, b""
+        if 0 <= size < len(waiting):
+            waiting, self._waiting = waiting[:size], waiting[size:]
+            return waiting
+        return waiting + self._stream.read(size if size < 0 else size - len(waiting))
 
 
 @contextmanager

@@ -13,11 +13,12 @@ import tarfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, Protocol, cast
 
-from runtime.image.archive import ARCHIVE_ERRORS, Entry
+from runtime.image.archive import ARCHIVE_ERRORS
 from runtime.image.compressed import SNIFFED_BYTES, is_plain, plain_stream
 from runtime.image.digest import CHUNK_BYTES
 from runtime.image.document import MAX_DOCUMENT_BYTES
 from runtime.image.errors import ArchiveError, LayerTooLarge
+from runtime.image.headers import MAX_HEADER_BYTES, Entry, Headers
 from runtime.image.tarwriter import BLOCK_BYTES, END, Header, encode_header
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 # docker save writes three members a layer, and nothing has more than a few hundred layers.
 MAX_MEMBERS = 100_000
+_MAX_NAMES_BYTES = 16 * MAX_HEADER_BYTES
 _MAX_LINKS = 8
 
 
@@ -50,15 +52,17 @@ class _Plain(Entry):
 class ArchiveFile:
     """An archive that can be read in any order; ``name`` begins each error."""
 
-    def __init__(self, tar: tarfile.TarFile, name: str) -> None:
+    def __init__(self, tar: Headers, name: str) -> None:
         self._tar = tar
         self.name = name
         self._members: dict[str, Entry] = {}
         with archive_errors(name):
-            while (entry := cast("Entry | None", tar.next())) is not None:
-                if len(self._members) >= MAX_MEMBERS:
-                    raise ArchiveError(f"{name}: more than {MAX_MEMBERS} members")
+            said = 0
+            while (entry := tar.next()) is not None:
                 entry.check()
+                said += len(entry.name) + sum(map(len, entry.pax_headers.values()))
+                if len(self._members) >= MAX_MEMBERS or said > _MAX_NAMES_BYTES:
+                    raise ArchiveError(f"{name}: more than {MAX_MEMBERS} members, or {_MAX_NAMES_BYTES} bytes of names")
                 self._members[posixpath.normpath(entry.name).lstrip("/")] = entry
 
     def __contains__(self, member: str) -> bool:
@@ -173,9 +177,7 @@ def _copy(stream: Readable, target: BinaryIO, max_bytes: int, name: str) -> None
 
 def _open_tar(file: BinaryIO, name: str) -> ArchiveFile:
     with archive_errors(name):
-        tar = tarfile.open(  # noqa: SIM115 - the file is the caller's
-            fileobj=file, mode="r:", tarinfo=_Plain, encoding="utf-8", errors="surrogateescape"
-        )
+        tar = Headers.open(fileobj=file, mode="r:", tarinfo=_Plain, encoding="utf-8", errors="surrogateescape")
     return ArchiveFile(tar, name)
 
 

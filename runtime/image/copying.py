@@ -25,8 +25,9 @@ from runtime.image.view import View
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runtime.image.archive import Entry, LayerLimits
+    from runtime.image.archive import LayerLimits
     from runtime.image.digest import Readable
+    from runtime.image.headers import Entry
     from runtime.image.tree import TreePath
     from runtime.image.view import Node
 

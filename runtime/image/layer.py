@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from runtime.image.archive import Devices, Entry, LayerLimits
+    from runtime.image.archive import Devices, LayerLimits
     from runtime.image.descriptor import Descriptor
     from runtime.image.digest import Digest, Readable, VerifyingReader
+    from runtime.image.headers import Entry
 
 _WHITEOUT = b".wh."
 _OPAQUE = b".wh..wh..opq"

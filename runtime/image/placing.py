@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import FileIO
 
-    from runtime.image.archive import Entry
     from runtime.image.digest import Readable
+    from runtime.image.headers import Entry
     from runtime.image.tree import Tree, TreePath
 
 _ZEROS = bytes(CHUNK_BYTES)

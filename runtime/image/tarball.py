@@ -9,7 +9,7 @@ from runtime.image.archive import Archive, layer_errors
 from runtime.image.commit import NOBODY, Author, append_layer, write_image
 from runtime.image.compressed import plain_stream
 from runtime.image.config import ImageConfig
-from runtime.image.errors import LayerTooLarge
+from runtime.image.errors import LayerTooLarge, UnsafeEntry
 from runtime.image.manifest import LAYER
 from runtime.image.tree import tree_path
 
@@ -67,5 +67,8 @@ def _check(store: ImageStore, layer: Descriptor, name: str) -> None:
     with store.open_blob(layer) as blob, layer_errors(f"import {name}"):
         entries = Archive(blob, store.limits, f"import {name}")
         for entry, _ in entries:
-            tree_path(entry.name)
+            try:
+                tree_path(entry.name)
+            except UnsafeEntry as error:
+                raise UnsafeEntry(f"import {name}: entry {entry.name!r}: {error}") from error
         blob.drain()

@@ -5,10 +5,7 @@ What it knows is written down before it acts on it, so that a successor can go o
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
-import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,15 +15,16 @@ from runtime.container.signal_names import parse_signal
 from runtime.supervision.errors import SupervisionError, WrongPhase
 from runtime.supervision.health import Health
 from runtime.supervision.helper import Helper
-from runtime.supervision.life import NEXT, Exit, Phase, ProcessId, boot_id
+from runtime.supervision.launching import Launch
+from runtime.supervision.life import Exit, Phase, ProcessId, boot_id
+from runtime.supervision.memory import Memory
 from runtime.supervision.prober import Prober, kill_probe
 from runtime.supervision.process import FirstProcess
-from runtime.supervision.record import Record
 from runtime.supervision.restart import Run, next_restart
 from runtime.supervision.scribe import Scribe
-from runtime.supervision.terminal import Terminal, receive_master
+from runtime.supervision.terminal import Terminal
 from runtime.supervision.times import now, parse_ns
-from runtime.supervision.verbs import KILL, Console, end_all, forget, launch, pause, send_signal, tidy, unpause
+from runtime.supervision.verbs import KILL, end_all, forget, pause, send_signal, tidy, unpause
 from runtime.values import Value, replace
 
 if TYPE_CHECKING:
@@ -36,13 +34,14 @@ if TYPE_CHECKING:
     from runtime.supervision.keeper import Keeper
     from runtime.supervision.life import Life
     from runtime.supervision.loop import Loop, Timer
-    from runtime.supervision.record import Place
+    from runtime.supervision.record import Place, Record
+    from runtime.supervision.restart import RestartPolicy
+    from runtime.supervision.terms import Terms
     from runtime.supervision.verbs import Scene
 
     Answer = Callable[[SupervisionError | None], None]
 
 _AGAIN_S = 0.1
-_WRITE_AGAIN_S = 1.0
 _NS = 1_000_000_000
 
 
@@ -64,8 +63,8 @@ class Attendant:
     def __init__(self, around: Surroundings, place: Place, record: Record) -> None:
         self._around, self._loop = around, around.loop
         self._place = place
-        self.terms = record.terms
-        self.life: Life = record.life
+        self._memory = Memory(self._loop, around.scene.backstage, place, record)
+        self._remember, self._tell = self._memory.remember, self._memory.tell
         self.scribe = Scribe(self._loop, place, self.terms.log, around.rehold, lambda what: self._remember(error=what))
         self._prober: Prober | None = None
         self._timer: Timer | None = None  # the next launch, or the end of patience with a stop
@@ -75,25 +74,23 @@ class Attendant:
         self._waiting: list[Callable[[], None]] = []
 
     @property
+    def terms(self) -> Terms:
+        """What was agreed on."""
+        return self._memory.terms
+
+    @property
+    def life(self) -> Life:
+        """Where it is now."""
+        return self._memory.life
+
+    @property
     def record(self) -> Record:
-        """Terms and life."""
-        return Record(self.terms, self.life)
+        """Both."""
+        return self._memory.record
 
-    def _remember(self, *, durable: bool = False, **changes: Any) -> None:
-        phase = changes.get("phase", self.life.phase)
-        if phase is not self.life.phase and phase not in NEXT[self.life.phase]:
-            raise SupervisionError(f"container {self.terms.id!r}: {phase.value} cannot follow {self.life.phase.value}")
-        self.life = replace(self.life, **changes)
-        self._write(durable=durable)
-
-    def _write(self, *, durable: bool = False) -> None:
-        """A disk that is full must not end supervision: then it is tried again."""
-        try:
-            self._place.write(self.record, durable=durable)
-        except OSError as error:
-            print(f"write record of {self.terms.id}: {error.strerror}", file=sys.stderr)  # noqa: T201 - supervisor.log
-            if self.life.phase is not Phase.REMOVING:
-                self._loop.after(_WRITE_AGAIN_S, self._write)
+    def amend(self, restart: RestartPolicy) -> None:
+        """Restart it by this policy from now on; one that waits to be restarted is, once more at least."""
+        self._memory.amend(restart=restart)
 
     def _helper(self, work: Callable[[], dict[str, Any]], done: Callable[[dict[str, Any]], None]) -> None:
         """Work on the container that nobody else may do at the same time, our successor included."""
@@ -125,28 +122,13 @@ class Attendant:
             durable=True, phase=Phase.STARTING, process=None, exit=Exit(), error=None, health=None, adopted=False,
             paused=False, stdin_open=self._has_stdin, started="", finished="", boot=boot_id(), **changes,
         )  # fmt: skip
-        with contextlib.ExitStack() as held:
-            held.callback(os.close, lock)
-            try:
-                self._fork(held, lock)
-            except OSError as error:
-                self._launched(None, {"error": ": ".join(filter(None, (error.filename, error.strerror)))})
-
-    def _fork(self, held: contextlib.ExitStack, lock: int) -> None:
-        """The helper that launches, with the container's ends of its streams or of the way its terminal comes."""
-        self.scribe.open(stdin=self._has_stdin, fresh=True)
-        if self.terms.terminal:
-            ours, theirs = socket.socketpair()
-            held.enter_context(theirs)
-            console = Console(ours.fileno(), theirs.fileno(), self.scribe.size)
-            work = partial(launch, self._around.scene, self.terms, console)
-            Helper(self._loop, work, partial(self._launched, ours), holds=(lock, console.ours, console.theirs))
-            return
-        streams = self.scribe.open_theirs()
-        for fd in streams or ():
-            held.callback(os.close, fd)
-        work = partial(launch, self._around.scene, self.terms, Console())
-        Helper(self._loop, work, partial(self._launched, None), streams=streams, holds=(lock,))
+        try:
+            self.scribe.open(stdin=self._has_stdin, fresh=True)
+            Launch(self._loop, self._around.scene, self._memory, self.scribe, self._launched).begin(lock)
+        except OSError as error:
+            self._launched({"error": ": ".join(filter(None, (error.filename, error.strerror)))})
+        finally:
+            os.close(lock)
 
     @property
     def _has_stdin(self) -> bool:
@@ -157,20 +139,7 @@ class Attendant:
         if not self.life.phase.is_active:
             self.scribe.open(stdin=self._has_stdin, fresh=True)
 
-    def _launched(self, console: socket.socket | None, result: dict[str, Any]) -> None:
-        with console or contextlib.nullcontext():
-            if console is not None and "pid" in result:
-                result |= self._receive_terminal(console)
-        self._conclude_start(result)
-
-    def _receive_terminal(self, console: socket.socket) -> dict[str, Any]:
-        try:
-            self.scribe.use(Terminal(self._loop, self._place, receive_master(console, self._place)))
-        except (OSError, SupervisionError) as error:
-            return {"terminal": str(error)}  # it runs, and nobody sees it
-        return {}
-
-    def _conclude_start(self, result: dict[str, Any]) -> None:
+    def _launched(self, result: dict[str, Any]) -> None:
         answers, self._starting = self._starting, []
         if "pid" not in result:
             error = str(result.get("error"))
@@ -203,13 +172,6 @@ class Attendant:
         self._remember(health=health, probe=probe)
         if before is None or before.status is not health.status:
             self._tell(f"health_status: {health.status.value}")
-
-    def _tell(self, action: str, **attributes: str) -> None:
-        """What is not told must not be in the way of what is done."""
-        try:
-            self._around.scene.backstage.tell(self.terms.id, action, attributes)
-        except SupervisionError as error:
-            print(f"tell {action} of {self.terms.id}: {error}", file=sys.stderr)  # noqa: T201 - supervisor.log
 
     def adopt(self) -> None:
         """Go on from what our predecessor has written down, as far as that is still so."""
@@ -250,7 +212,7 @@ class Attendant:
     def _adopt_process(self, process: ProcessId | None) -> None:
         if process is None and self.life.phase is Phase.STARTING:
             failed = {"error": "its start was not finished before the supervisor was killed"}
-            self._helper(partial(tidy, self._around.scene, self.terms.id), lambda _: self._conclude_start(failed))
+            self._helper(partial(tidy, self._around.scene, self.terms.id), lambda _: self._launched(failed))
             return
         self._remember(phase=Phase.RUNNING, process=process, adopted=True, probe=None,
                        started=self.life.started or now())  # fmt: skip

@@ -19,15 +19,18 @@ from runtime.container.store import Store
 from runtime.supervision.attendant import Attendant, Surroundings
 from runtime.supervision.connection import Connection
 from runtime.supervision.errors import BadRequest, SupervisionError, Unknown
+from runtime.supervision.helper import Helper
 from runtime.supervision.keeper import Keeper
 from runtime.supervision.life import Life
 from runtime.supervision.loop import IN, Loop
 from runtime.supervision.record import Record
 from runtime.supervision.transcript import STREAMS
-from runtime.supervision.verbs import Scene
+from runtime.supervision.verbs import Scene, rest
 from runtime.values import replace
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from runtime.supervision.backstage import Backstage
     from runtime.supervision.loop import Timer
     from runtime.supervision.messages import Request
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
 _BACKLOG = 64
 _GRAVES = 256
+_RESTS_AFTER_S = 5.0
 
 
 class Server:
@@ -53,9 +57,11 @@ class Server:
         self._connections: set[Connection] = set()
         self._idle: Timer | None = None
         self._rehold_due = False
+        self._resting = self._loop.after(_RESTS_AFTER_S, self._rest)
         self._is_over = False
         self._handlers = {
-            "create": self._create, "start": self._start, "stop": self._stop, "kill": self._kill, "wait": self._wait,
+            "create": self._create, "amend": self._amend,
+            "start": self._start, "stop": self._stop, "kill": self._kill, "wait": self._wait,
             "remove": self._remove, "inspect": self._inspect, "list": self._list, "closeStdin": self._close_stdin,
             "pause": self._pause, "unpause": self._unpause, "resize": self._resize,
         }  # fmt: skip
@@ -108,6 +114,17 @@ class Server:
         if self._rehold_due:
             self._rehold_due = False
             self._keeper.hold(self._fds())
+            self._resting.cancel()
+            self._resting = self._loop.after(_RESTS_AFTER_S, self._rest)
+
+    def _rest(self) -> None:
+        """What has to be kept for nobody goes; in a child, because that may take its time."""
+
+        def done(result: dict[str, Any]) -> None:
+            if "error" in result:
+                complain(f"rest: {result['error']}")
+
+        Helper(self._loop, partial(rest, self._around.scene), done)
 
     def _watch_idleness(self) -> None:
         is_idle = not self._connections and not any(a.life.phase.is_active for a in self._attendants.values())
@@ -132,6 +149,7 @@ class Server:
         else:
             self._keeper.hold(())
             self._is_over = True
+            self._around.scene.backstage.rest()
 
     def _accept(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -170,6 +188,13 @@ class Server:
             raise SupervisionError(f"create container {terms.id!r}: {error.strerror}") from error
         self._attendants[terms.id] = Attendant(self._around, place, record)
         connection.answer(record.to_json())
+
+    def _amend(self, connection: Connection, request: Request) -> None:
+        if request.terms is None:
+            raise BadRequest("amend: terms are missing")
+        attendant = self._find(request.terms.id)
+        attendant.amend(request.terms.restart)
+        connection.answer(attendant.record.to_json())
 
     def _start(self, connection: Connection, request: Request) -> None:
         attendant = self._find(request.id)

@@ -123,6 +123,12 @@ def tidy(scene: Scene, container_id: str) -> dict[str, Any]:
     return result
 
 
+def rest(scene: Scene) -> dict[str, Any]:
+    """Nothing has begun or ended for a while."""
+    scene.backstage.rest()
+    return {}
+
+
 def forget(scene: Scene, container_id: str) -> dict[str, Any]:
     """Nothing is to be left of it anywhere."""
     result = delete_rest(scene.store, container_id)

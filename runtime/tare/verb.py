@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 HELP = Flag("help", "Print usage", hidden=True)
 FORMAT = Flag("format", "Format output using a Go template, 'table TEMPLATE' or 'json'", metavar="string")
 FILTER = Flag("filter", "Filter output based on conditions provided", short="f", metavar="filter", many=True)
+# Where -f is to ask no questions.
+PRUNE_FILTER = Flag("filter", FILTER.help, metavar="filter", many=True)
 
 
 class Verb(Value):

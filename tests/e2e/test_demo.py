@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import signal
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,39 +14,81 @@ import pytest
 
 from tests.support.command import (
     DATA,
+    RUNS,
     bench,
     document,
     finish,
-    host_inventory,
     kill,
     start,
     wait_for_host,
     wait_until,
-    wait_until_equal,
 )
 from tests.support.registry import free_port
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterator
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 
+@dataclass(frozen=True)
+class Traces:
+    """What an engine in a run's directory is known by on the host, whoever else has engines there."""
+
+    run: str
+    containers: frozenset[str] = frozenset()
+    networks: frozenset[str] = frozenset()
+
+    def left(self) -> list[str]:
+        """Processes, groups, links, mounts and directories of it."""
+        mounts = Path("/proc/self/mounts").read_text().splitlines()
+        aliases = [path.read_text() for path in Path("/sys/class/net").glob("*/ifalias")]
+        groups = [str(path) for path in Path("/sys/fs/cgroup").glob("*/tare-engine/*")]
+        found = [group for group in groups if any(one in group for one in self.containers)]
+        found += [alias for alias in aliases if any(one in alias for one in self.networks)]
+        found += [mount for mount in mounts if f"{DATA}/runs/{self.run}/" in mount]
+        found += [f"process {pid}" for pid in self.processes()]
+        return [*found, *(str(root / self.run) for root in (DATA / "runs", RUNS) if (root / self.run).exists())]
+
+    def processes(self) -> list[str]:
+        """Those that name its directory, or are in a container's group; who has ended may not be reaped yet."""
+        marks = [f"{DATA}/runs/{self.run}/".encode(), *(name.encode() for name in self.containers)]
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                text = b"".join((process / name).read_bytes() for name in ("cmdline", "environ", "cgroup"))
+                if any(mark in text for mark in marks) and "\nState:\tZ" not in (process / "status").read_text():
+                    found.append(process.name)
+        return found
+
+
+def traces() -> Traces:
+    """Of the run that is under way."""
+    (engine,) = DATA.glob("runs/*/engine")
+    containers = {path.name for path in engine.glob("containers/*") if path.name != "names"}
+    ids = {json.loads(path.read_text())["id"] for path in engine.glob("networks/[!.]*.json")}
+    assert containers
+    assert ids
+    return Traces(engine.parent.name, frozenset(containers), frozenset(ids))
+
+
+def assert_nothing_is_left(of: Traces) -> None:
+    wait_until(lambda: not of.left(), "nothing is left", 60)
+
+
 def test_all_five_go_as_in_the_deck_and_nothing_is_left() -> None:
-    wait_for_host()
-    before = host_inventory()
     outcome = bench("demo", "--port", str(free_port()), "--json", within_s=280)
     found = document(outcome)
     differing = [(step["command"], step["seen"], step["output"]) for step in found["steps"] if not step["agrees"]]
     assert differing == []
-    assert outcome.code == 0
+    assert outcome.code == 0, outcome.stderr
     assert {step["demonstration"] for step in found["steps"]} == {1, 2, 3, 4, 5}
     assert found["certificate"]["left"] == []
-    wait_until_equal(before)
+    assert_nothing_is_left(Traces(found["run_id"]))
 
 
 def test_a_port_that_is_taken_is_said_before_anything_is_done() -> None:
-    wait_for_host()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -58,65 +103,42 @@ def test_a_dry_run_shows_the_commands() -> None:
     assert "$ tare run -d -p 5555:5000 docker-registry" in outcome.stdout
 
 
-def processes_of_runs() -> list[str]:
-    """Whatever belongs to an engine in a run's directory, by its environment, command line or control group."""
-    containers = {path.name for path in DATA.glob("runs/*/engine/containers/*") if path.name != "names"}
-    marks = [f"{DATA}/runs/".encode(), *(name.encode() for name in containers)]
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            text = b"".join((process / name).read_bytes() for name in ("cmdline", "environ", "cgroup"))
-        except OSError:
-            continue
-        if any(mark in text for mark in marks):
-            found.append(process.name)
-    return found
+def has_a_container() -> bool:
+    """With a root and a place in a network."""
+    parts = ("containers/*/merged/usr", "networks/[!.]*.leases/*")
+    return all(any(DATA.glob(f"runs/*/engine/{part}")) for part in parts)
 
 
-def is_alive(pid: str) -> bool:
-    """Whether it runs; one that has ended may wait for whoever reaps it."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def under_way() -> subprocess.Popen[str]:
-    """A giving that has a container running."""
+@contextlib.contextmanager
+def under_way() -> Iterator[tuple[subprocess.Popen[str], Traces]]:
+    """A giving that has a container running, and its traces; it has ended afterwards, and all of it is cleaned up."""
     wait_for_host()
     process = start(("demo", "--port", str(free_port())))
     try:
-        wait_until(lambda: any(DATA.glob("runs/*/engine/containers/*/merged/usr")), "a container runs", 200)
-    except BaseException:
+        wait_until(has_a_container, "a container runs", 200)
+        yield process, traces()
+    finally:
         kill(process)
-        raise
-    return process
+        if any(DATA.glob("runs/*/engine")):
+            bench("clean")
 
 
 def test_an_interrupted_giving_takes_all_down() -> None:
-    before = host_inventory()
-    process = under_way()
-    process.send_signal(signal.SIGINT)
-    outcome = finish(process)
-    assert outcome.code == 130
-    assert "interrupted; all is taken down" in outcome.stderr
-    assert processes_of_runs() == []
-    wait_until_equal(before)
+    with under_way() as (process, found):
+        process.send_signal(signal.SIGINT)
+        outcome = finish(process)
+        assert outcome.code == 130
+        assert "interrupted; all is taken down" in outcome.stderr
+        assert_nothing_is_left(found)
 
 
 def test_what_a_killed_giving_has_left_is_cleaned_up() -> None:
-    wait_for_host()
-    before = host_inventory()
-    kill(under_way())
-    refused = bench("demo", "--port", str(free_port()))
-    assert (refused.code, refused.errors[1]) == (5, "  try: bench clean")
-    left = processes_of_runs()
-    assert left
-    shown = bench("clean", "--dry-run").stdout
-    assert "of the engine in" in shown
-    cleaned = bench("clean")
-    assert cleaned.code == 0, cleaned.stderr
-    assert [pid for pid in left if is_alive(pid)] == []
-    assert processes_of_runs() == []
-    wait_until_equal(before)
-    assert bench("clean").stdout == "nothing to remove\n"
+    with under_way() as (process, found):
+        kill(process)
+        refused = bench("demo", "--port", str(free_port()))
+        assert (refused.code, refused.errors[1]) == (5, "  try: bench clean")
+        assert found.processes()
+        assert "of the engine in" in bench("clean", "--dry-run").stdout
+        cleaned = bench("clean")
+        assert cleaned.code == 0, cleaned.stderr
+        assert_nothing_is_left(found)

@@ -95,11 +95,16 @@ class RegistryClient(Caller):
 
     @contextmanager
     def blob(self, repository: Repository, descriptor: Descriptor, offset: int = 0) -> Iterator[tuple[Answer, int]]:
-        """The blob's bytes, unverified, and the offset from which they really begin: ``offset`` or 0."""
+        """The blob's bytes, unverified, and the offset from which they really begin: ``offset`` or 0.
+
+        Asked for once: whoever downloads goes on where it has come to, and counts the attempts.
+        """
         what = f"get blob {_join(repository, str(descriptor.digest))}"
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         answer = self.call(
-            Call(repository, what, "GET", f"blobs/{descriptor.digest}", headers, accepted=(200, 206, 416))
+            Call(
+                repository, what, "GET", f"blobs/{descriptor.digest}", headers, accepted=(200, 206, 416), repeated=False
+            )
         )
         try:
             if answer.status == 416:

@@ -51,7 +51,7 @@ def forget(path: Path, host: str) -> bool:
     with _changed(path) as document:
         key, helper = _key(host), _helper(document, host)
         auths = document.get("auths", {})
-        known = [name for name in (key, host, f"https://{host}", f"http://{host}") if name in auths]
+        known = [name for name in dict.fromkeys((key, host, f"https://{host}", f"http://{host}")) if name in auths]
         if helper:
             with suppress(CredentialsError):  # it knows none: what was wanted
                 _run(helper, "erase", key)

@@ -19,6 +19,7 @@ from runtime.image.registry.errors import (
     NoConnection,
     NotSecure,
     RegistryError,
+    TooSlow,
     UnexpectedAnswer,
     Unreachable,
     Untrusted,
@@ -147,6 +148,8 @@ class Transport:
         with transfer_errors(what):
             try:
                 yield
+            except TooSlow as error:  # the connection does not know what it was asked for
+                raise TooSlow(f"{what}: {error}") from error
             except urllib3.exceptions.SSLError as error:
                 raise _not_secure(what, error) from error
             except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ProxyError) as error:

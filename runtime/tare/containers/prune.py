@@ -6,7 +6,7 @@ from runtime.tare.confirmation import confirmed
 from runtime.tare.filters import parse_filters
 from runtime.tare.flags import Flag
 from runtime.tare.output.sizes import human_size
-from runtime.tare.verb import FILTER, Verb
+from runtime.tare.verb import PRUNE_FILTER, Verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,5 +32,5 @@ PRUNE = Verb(
     "prune [OPTIONS]",
     "Remove all stopped containers",
     perform,
-    (Flag("force", "Do not prompt for confirmation", short="f"), FILTER),
+    (Flag("force", "Do not prompt for confirmation", short="f"), PRUNE_FILTER),
 )

@@ -29,6 +29,7 @@ class Progress:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._live = stream.isatty() and os.environ.get("TERM", "") != "dumb"
+        self._said: dict[str, str] = {}
         self._texts: dict[str, str] = {}
         self._drawn = 0
         self._drawn_at = 0.0
@@ -43,12 +44,13 @@ class Progress:
     def show(self, name: str, text: str, done: int = 0, total: int = 0) -> None:
         """Say of one thing what happens to it; with a ``total``, how far it is."""
         if not self._live:
-            if not total and self._texts.get(name) != text:
-                self._texts[name] = text
+            if not total and self._said.get(name) != text:
+                self._said[name] = text
                 self._stream.write(f"{name}: {text}\n")
                 self._stream.flush()
             return
-        is_new = name not in self._texts
+        is_new = self._said.get(name) != text
+        self._said[name] = text
         self._texts[name] = f"{text} {bar(done, total, self._columns - len(name) - len(text))}" if total else text
         if is_new or not total or time.monotonic() - self._drawn_at > _INTERVAL_S:
             self._draw()

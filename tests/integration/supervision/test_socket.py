@@ -158,8 +158,8 @@ def test_a_request_that_is_too_long_is_not_sent(house: House) -> None:
     assert house.client.containers() == ()
 
 
-def test_a_terminal_is_refused(house: House) -> None:
-    house.bundle.config["process"]["terminal"] = True
-    terms = house.terms("true")
-    with pytest.raises(SupervisionError, match="in the foreground"):
+def test_a_terminal_that_was_not_agreed_on_is_refused(house: House) -> None:
+    terms = replace(house.terms("true"), terminal=True)
+    with pytest.raises(SupervisionError, match=r"process\.terminal: False is not what was agreed on"):
         house.client.run(terms)
+    assert house.leftovers() == []

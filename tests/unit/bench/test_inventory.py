@@ -70,6 +70,13 @@ def test_what_stays_is_left_and_fails() -> None:
         ("cgroup /sys/fs/cgroup/user.slice/starers", False),
         ("cgroup /sys/fs/cgroup/memory/tare-runtime/web", False),
         ("cgroup /sys/fs/cgroup/memory/tare", True),
+        ("link tareb170795", False),
+        ("link tarecc81bc9cc17", False),
+        ("mount nsfs on /run/tare-networks-d60751eb/netns/52738ae4", False),
+        (f"mount overlay on /var/lib/tare/containers/{'5a' * 32}/merged", False),
+        (f"mount overlay on /var/lib/tare/runs/2030/engine/containers/{'5a' * 32}/merged", True),
+        ('nft {"table": {"family": "inet", "handle": 7, "name": "tare_9e48c62d"}}', False),
+        ('nft {"chain": {"family": "inet", "handle": 1, "name": "in", "table": "tare"}}', False),
     ],
 )
 def test_ours_carries_our_label(entry: str, ours: bool) -> None:
