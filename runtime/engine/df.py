@@ -120,7 +120,8 @@ def _sum(parts: Iterable[ContainerUsage | VolumeUsage]) -> int:
 
 
 def _store(home: Home) -> tuple[str, ...]:
-    return home.images, home.layers, f"{home.root}/downloads", f"{home.root}/compressed"
+    """Without the list of images itself, which is there with none, too."""
+    return f"{home.images}/blobs", home.layers, f"{home.root}/downloads", f"{home.root}/compressed"
 
 
 def _images(engine: Engine, images: Iterable[Image], used: Mapping[str, int]) -> tuple[ImageUsage, ...]:

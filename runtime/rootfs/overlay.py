@@ -40,33 +40,37 @@ class Overlay(Value):
 
 
 def mount_overlay(overlay: Overlay) -> None:
-    """Mount it; raises `Failure`."""
+    """Mount it, as the kernel at hand can; raises `Failure`."""
+    try:
+        mount_by_layer(overlay)
+    except Failure as failure:
+        if failure.errno != errno.EINVAL:
+            raise
+        mount_at_once(overlay)
+
+
+def mount_by_layer(overlay: Overlay) -> None:
+    """Each layer is told by itself; raises `Failure`, of EINVAL on a kernel that cannot."""
     with ExitStack() as held:
-        try:
-            opened, *_, mount = perform(_one_by_one(held, overlay))
-        except Failure as failure:
-            if failure.errno != errno.EINVAL:
-                raise
-            perform(_all_at_once(held, overlay))
-            return
+        layers = tuple(f"lowerdir+={_short(held, path)}" for path in reversed(overlay.lower))
+        upper = (f"upperdir={_short(held, overlay.upper)}", f"workdir={_short(held, overlay.work)}")
+        attributes = 0 if overlay.devices else c.MOUNT_ATTR_NODEV
+        data = (*layers, *upper, *_PLAIN)
+        opened, *_, mount = perform(new_filesystem(overlay.what, "overlay", "overlay", data, attributes))
         for fd in (opened, mount):
             held.callback(os.close, fd)
         perform((attach(overlay.what, mount, _open(held, overlay.target)),))
 
 
-def _one_by_one(held: ExitStack, overlay: Overlay) -> tuple[Call, ...]:
-    layers = tuple(f"lowerdir+={_short(held, path)}" for path in reversed(overlay.lower))
-    upper = (f"upperdir={_short(held, overlay.upper)}", f"workdir={_short(held, overlay.work)}")
-    attributes = 0 if overlay.devices else c.MOUNT_ATTR_NODEV
-    return new_filesystem(overlay.what, "overlay", "overlay", (*layers, *upper, *_PLAIN), attributes)
-
-
-def _all_at_once(held: ExitStack, overlay: Overlay) -> tuple[Call, ...]:
-    lower = ":".join(_by_descriptor(held, path) for path in reversed(overlay.lower))
-    upper, work = (_by_descriptor(held, path) for path in (overlay.upper, overlay.work))
-    data = ",".join((f"lowerdir={lower},upperdir={upper},workdir={work}", *_PLAIN))
-    flags = 0 if overlay.devices else c.MS_NODEV
-    return (Call(overlay.what, "mount", (b"overlay", os.fsencode(overlay.target), b"overlay", flags, data.encode())),)
+def mount_at_once(overlay: Overlay) -> None:
+    """All layers in the one page of mount(2); raises `Failure`."""
+    with ExitStack() as held:
+        lower = ":".join(_by_descriptor(held, path) for path in reversed(overlay.lower))
+        upper, work = (_by_descriptor(held, path) for path in (overlay.upper, overlay.work))
+        data = ",".join((f"lowerdir={lower},upperdir={upper},workdir={work}", *_PLAIN)).encode()
+        flags = 0 if overlay.devices else c.MS_NODEV
+        target = os.fsencode(overlay.target)
+        perform((Call(overlay.what, "mount", (b"overlay", target, b"overlay", flags, data)),))
 
 
 def _short(held: ExitStack, path: str) -> str:

@@ -240,6 +240,16 @@ def test_diff_and_commit(tare: Tare, name: str) -> None:
         assert tare.says("run", "--rm", tag, "cat", "/made") == "x"
 
 
+def test_commit_with_changes(tare: Tare, name: str, ended: str) -> None:
+    changes = ["ENV A=b", 'CMD ["sh", "-c", "echo $A"]', "LABEL x=y", "EXPOSE 81", "WORKDIR /tmp"]
+    tare.says("commit", *(part for text in changes for part in ("--change", text)), ended, name)
+    assert tare.says("run", "--rm", name) == "b"
+    template = '{{.Config.WorkingDir}} {{index .Config.Labels "x"}} {{json .Config.ExposedPorts}}'
+    assert tare.says("image", "inspect", "-f", template, name) == '/tmp y {"80/tcp":{},"81/tcp":{}}'
+    assert "RUN is not a valid change command" in tare.fails(1, "commit", "-c", "RUN true", ended, name)
+    assert "unknown instruction" in tare.fails(1, "commit", "-c", "NOPE", ended, name)
+
+
 def test_export(tare: Tare, name: str, tmp_path: Path) -> None:
     with tare.running("--", "sh", "-c", "echo x > /made; sleep 1000", name=name):
         assert eventually(lambda: tare("exec", name, "test", "-s", "/made").code == 0, timeout_s=60)
