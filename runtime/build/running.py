@@ -127,8 +127,8 @@ def _run(command: Run, room: Room, runtime: str) -> int:
     with open(f"{room.directory}/config.json", "w", encoding="utf-8") as file:
         file.write(text)
     bundle = Bundle(room.directory, text, _confined(document))
-    container, state = create(Store(runtime), command.container_id, bundle, CreateOptions())
     try:
+        container, state = create(Store(runtime), command.container_id, bundle, CreateOptions())
         start(container)
     except ContainerError as error:
         if not str(error).startswith("exec"):
