@@ -190,7 +190,8 @@ def test_add_of_an_address(builder: Builder) -> None:
 @pytest.mark.parametrize("form", ["", "gz", "bz2", "xz"])
 def test_a_context_by_standard_input(builder: Builder, form: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode=f"w:{form}") as tar:
+    mode: Any = f"w:{form}"
+    with tarfile.open(fileobj=archive, mode=mode) as tar:
         for name, text in {
             "sub/Df": "FROM scratch\nCOPY . /\n",
             "f": "x",
