@@ -242,14 +242,6 @@ class Containers:
         """The directories of layers that containers have mounted, or will: `runtime.image.collect` is to leave them."""
         return tuple(sorted({layer for one in self.list() for layer in one.layers}))
 
-    def volume_users(self) -> dict[str, tuple[Container, ...]]:
-        """By the name of a volume, the containers that have it."""
-        users: dict[str, tuple[Container, ...]] = {}
-        for one in self.list():
-            for name in dict.fromkeys(mount.name for mount in one.mounts if mount.name):
-                users[name] = (*users.get(name, ()), one)
-        return users
-
     def sweep(self, known: Collection[str] | None = None) -> None:
         """Finish what was begun by somebody who was killed: containers half made, and half removed."""
         from runtime.engine.removal import sweep
