@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from runtime.build.placing import Placer
-    from runtime.image.archive import Entry
     from runtime.image.digest import Readable
+    from runtime.image.headers import Entry
     from runtime.image.tree import TreePath
 
 _CHUNK_BYTES = 1 << 18

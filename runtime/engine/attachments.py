@@ -18,7 +18,7 @@ from runtime.values import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from runtime.engine.container import Container
     from runtime.engine.engine import Engine
@@ -195,13 +195,21 @@ def is_hostname(name: str) -> bool:
 
 def _ports(options: CreateOptions) -> tuple[PublishedPort, ...]:
     """Those that are to be published; with ``publish_all`` every exposed one that is not yet."""
-    from runtime.engine.ports import parse_exposed
-
     if not options.publish_all:
         return options.ports
     named = {(one.port + number, one.protocol) for one in options.ports for number in range(one.count)}
-    exposed = dict.fromkeys(pair for text in options.expose for pair in parse_exposed(text))
+    exposed = dict.fromkeys(pair for text in options.expose for pair in _exposed(text))
     return (*options.ports, *(PublishedPort(port, 0, kind) for port, kind in exposed if (port, kind) not in named))
+
+
+def _exposed(text: str) -> Iterable[tuple[int, str]]:
+    """Nothing for what an image says and cannot be published, such as ports of sctp."""
+    from runtime.engine.ports import parse_exposed
+
+    try:
+        return parse_exposed(text)
+    except BadOption:
+        return ()
 
 
 def _wanted(port: PublishedPort) -> Wanted:

@@ -24,7 +24,7 @@ def parse_publish(text: str) -> PublishedPort:
     if protocol not in _PROTOCOLS:
         raise BadOption(f"invalid proto: {protocol}")
     first, last = _range(ports, f"invalid containerPort: {ports}")
-    host_first, host_last = _range(host, f"invalid hostPort: {host}") if host else (0, 0)
+    host_first, host_last = _range(host, f"invalid hostPort: {host}", least=0) if host else (0, 0)
     count, host_count = last - first + 1, host_last - host_first + 1
     if host and count not in {1, host_count}:
         raise BadOption(f"invalid ranges specified for container and host Ports: {ports} and {host}")
@@ -35,16 +35,10 @@ def parse_publish(text: str) -> PublishedPort:
 def parse_exposed(text: str) -> Iterator[tuple[int, str]]:
     """``PORT[-LAST][/PROTOCOL]``: each port with its protocol; raises `BadOption`."""
     ports, _, protocol = text.partition("/")
-    first, last = _range(ports, f"invalid port format for --expose: {text}")
-    return ((port, protocol or "tcp") for port in range(first, last + 1))
-
-
-def show_mapping(port: PublishedPort) -> Iterator[tuple[str, str]]:
-    """Each port of the container with where it is published, as ``80/tcp`` and ``0.0.0.0:8080``; IPv4 first."""
-    for number in range(port.count):
-        for host in (port.host_ip,) if port.host_ip else ("0.0.0.0", "::"):  # noqa: S104 - shown, not bound
-            shown = f"[{host}]" if ":" in host else host
-            yield f"{port.port + number}/{port.protocol}", f"{shown}:{port.host_port + number}"
+    first, last = _range(ports, f"invalid port: {ports}")
+    if (protocol or "tcp").lower() not in _PROTOCOLS:
+        raise BadOption(f"invalid proto: {protocol}")
+    return ((port, (protocol or "tcp").lower()) for port in range(first, last + 1))
 
 
 def _split(text: str) -> tuple[str, str, str]:
@@ -74,12 +68,12 @@ def _checked(address: str) -> str:
         raise BadOption(f"invalid IP address: {address}") from None
 
 
-def _range(text: str, message: str) -> tuple[int, int]:
+def _range(text: str, message: str, least: int = 1) -> tuple[int, int]:
     first, dash, last = text.partition("-")
     numbers = (first, last if dash else first)
     if not all(number.isascii() and number.isdecimal() and len(number) <= 5 for number in numbers):
         raise BadOption(message)
     low, high = map(int, numbers)
-    if not 0 < low <= high <= _LAST_PORT:
+    if not least <= low <= high <= _LAST_PORT:
         raise BadOption(message)
     return low, high

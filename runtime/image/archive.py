@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from runtime.image.compression import Compression, decompressor
+from runtime.image.compression import Compression, decompressor, sniff
 from runtime.image.digest import CHUNK_BYTES, HashingReader
 from runtime.image.errors import LayerError, LayerTooLarge, UnsupportedMedia
 from runtime.image.headers import MAX_HEADER_BYTES, Entry, Headers
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # What a damaged or hostile archive makes tarfile, gzip and the conversions of its fields raise.
 ARCHIVE_ERRORS = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, LookupError, ArithmeticError)
+# As long as the longest of them is (zstd, RFC 8878, section 3.1.1).
+_MAGIC_BYTES = 4
 _COMPRESSIONS = {"tar": None, "gzip": Compression.GZIP, "zstd": Compression.ZSTD}
 
 
@@ -119,13 +121,41 @@ class _BoundedReader(HashingReader):
 
 @contextmanager
 def decompressed(stream: Readable, media_type: str, name: str) -> Iterator[Readable]:
-    """The archive in a layer's blob, by the suffix of its media type; raises `UnsupportedMedia`."""
+    """The archive in a layer's blob, by the suffix of its media type; raises `UnsupportedMedia`.
+
+    A blob that is not compressed as it is said to be is read as it is, which the diff_id vouches for: podman pushes
+    manifests that say gzip of blobs that the registry had from elsewhere, and docker and containerd pull them.
+    """
     suffix = re.split(r"[.+]", media_type)[-1]
     if suffix not in _COMPRESSIONS:
         problem = f"media type {media_type!r}: only tar, uncompressed or with gzip or zstd, is read"
         raise UnsupportedMedia(f"{name}: {problem}")
-    with decompressor(stream, _COMPRESSIONS[suffix]) as plain:
+    stated = _COMPRESSIONS[suffix]
+    if stated is None:
+        yield stream
+        return
+    begun = _Begun(stream)
+    with decompressor(begun, sniff(begun.head)) as plain:
         yield plain
+
+
+class _Begun:
+    """A stream whose first bytes have been looked at."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self.head = stream.read(_MAGIC_BYTES)
+        self._waiting = self.head
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to ``size`` bytes; all that is left if negative."""
+        if not self._waiting:
+            return self._stream.read(size)
+        waiting, self._waiting = self._waiting, b""
+        if 0 <= size < len(waiting):
+            waiting, self._waiting = waiting[:size], waiting[size:]
+            return waiting
+        return waiting + self._stream.read(size if size < 0 else size - len(waiting))
 
 
 @contextmanager

@@ -9,7 +9,8 @@
     networks.release("c1")              # removed
 
 Each step is on disk before it is made. Whoever is killed between two leaves a record, and `reconcile` undoes what the
-dead hold; call it at the start. A network is on the host only while a container is attached to it.
+dead hold; call it at the start. A network is on the host only while a container is attached to it, or for a while after
+the last one, if that was taken out with ``linger``: until `rest`.
 """
 
 from __future__ import annotations

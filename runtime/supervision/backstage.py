@@ -6,13 +6,14 @@ keeps what comes of it. So what the module imports is imported once, and not by 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Protocol
-
 from runtime.supervision.errors import SupervisionError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
+else:
+    Protocol = object
 
 
 class Backstage(Protocol):
@@ -69,7 +70,7 @@ def load_backstage(name: str, root: str) -> Backstage:
     """Raises `SupervisionError` if there is none of that name."""
     module, _, attribute = name.partition(":")
     try:
-        make: Callable[[str], Backstage] = getattr(importlib.import_module(module), attribute)
+        make: Callable[[str], Backstage] = getattr(__import__(module, fromlist=(attribute,)), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise SupervisionError(f"load {name!r}: {error}") from error
     return make(root)

@@ -5,24 +5,23 @@ What only asks is asked again if the supervisor is killed meanwhile, of the next
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 import time
-from typing import TYPE_CHECKING, Any, Self
 
+from runtime import jsontext
+from runtime.supervision import channel as channels
 from runtime.supervision.backstage import NOBODY
-from runtime.supervision.connection import peer_uid
 from runtime.supervision.errors import NotAllowed, SupervisionError, SupervisorGone, error_of
-from runtime.supervision.logs import follow, read_logs
 from runtime.supervision.messages import REPLY_BYTES, Request
 from runtime.supervision.record import Record, Root
-from runtime.supervision.starter import start_supervisor
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
+    from typing import Any, Self
 
+    from runtime.supervision.channel import Channel
     from runtime.supervision.entries import LogEntry
     from runtime.supervision.terms import Terms
 
@@ -42,7 +41,7 @@ class Supervisor:
         self._root = Root(root)
         self._idle_s = idle_s
         self._backstage = backstage
-        self._channel: socket.socket | None = None
+        self._channel: Channel | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -107,11 +106,15 @@ class Supervisor:
     def logs(self, container_id: str, *, tail: int | None = None, since_ns: int | None = None) -> Iterator[LogEntry]:
         """What is in its log: the last ``tail`` entries, those since a moment."""
         self.inspect(container_id)
+        from runtime.supervision.logs import read_logs
+
         return read_logs(self._root.place(container_id), tail=tail, since_ns=since_ns)
 
     def follow(self, container_id: str, *, tail: int | None = None, since_ns: int | None = None) -> Iterator[LogEntry]:
         """The same, and then what comes, until the container has ended and will not be restarted."""
         self.inspect(container_id)
+        from runtime.supervision.logs import follow
+
         return follow(self._root.place(container_id), tail=tail, since_ns=since_ns)
 
     def attach(self, container_id: str, stdout: int, stderr: int) -> int | None:
@@ -128,10 +131,13 @@ class Supervisor:
 
         It may be got before the start. To close it is to leave the container to itself.
         """
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
+        ours, theirs = channels.pair()
+        try:
             self._ask(Request("attachTerminal", container_id), (theirs.fileno(),))
             return ours.detach()
+        finally:
+            ours.close()
+            theirs.close()
 
     def resize(self, container_id: str, rows: int, columns: int) -> Record:
         """Its terminal, or the one that it will have."""
@@ -157,7 +163,7 @@ class Supervisor:
         while True:
             channel = self._connected()
             try:
-                socket.send_fds(channel, [request.to_bytes()], fds)
+                channels.send(channel, request.to_bytes(), fds)
             except OSError:  # the supervisor that we were connected to has gone: the next has not been asked yet
                 self.close()
                 continue
@@ -173,15 +179,15 @@ class Supervisor:
                 self.close()  # or the reply that is still to come would be taken for that to another request
                 raise
 
-    def _hear(self, channel: socket.socket) -> tuple[list[Any], list[int]]:
+    def _hear(self, channel: Channel) -> tuple[list[Any], list[int]]:
         """All parts of the reply, and the descriptors that came with them."""
         parts, received, more = [], list[int](), True
         while more:
-            data, came, _, _ = socket.recv_fds(channel, REPLY_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
+            data, came = channels.receive(channel, REPLY_BYTES)
             if not data:
                 raise EOFError
             received += came
-            message = json.loads(data)
+            message = jsontext.loads(data.decode())
             if "error" in message:
                 raise error_of(message["kind"], message["error"])
             parts.append(message["ok"])
@@ -190,32 +196,32 @@ class Supervisor:
             os.set_inheritable(fd, False)  # noqa: FBT003 - the standard library's own
         return parts, received
 
-    def _connected(self) -> socket.socket:
+    def _connected(self) -> Channel:
         deadline = time.monotonic() + _STARTS_WITHIN_S
         while self._channel is None:
             self._channel = self._connect()
             if self._channel is None:
                 self._root.prepare()
+                # Most commands find one; what starts it is half of what this module would import.
+                from runtime.supervision.starter import start_supervisor
+
                 start_supervisor(self._root, self._idle_s, self._backstage)
                 if time.monotonic() > deadline:
                     raise SupervisionError(f"start the supervisor of {self._root.path}: it does not answer")
         return self._channel
 
-    def _connect(self) -> socket.socket | None:
+    def _connect(self) -> Channel | None:
         """None if nobody listens there."""
         if not os.path.isdir(self._root.path):
             return None
-        channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with self._root.address() as address:
-                channel.connect(address)
+                channel = channels.connect(address)
         except (FileNotFoundError, ConnectionRefusedError):
-            channel.close()
             return None
         except OSError as error:
-            channel.close()
             raise SupervisionError(f"connect to the supervisor of {self._root.path}: {error.strerror}") from error
-        if peer_uid(channel) not in {0, os.geteuid()}:
+        if channels.peer_uid(channel) not in {0, os.geteuid()}:
             channel.close()
-            raise NotAllowed(f"the supervisor of {self._root.path} is user {peer_uid(channel)}'s")
+            raise NotAllowed(f"the supervisor of {self._root.path} is user {channels.peer_uid(channel)}'s")
         return channel

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 from collections import deque
-from typing import TYPE_CHECKING
 
+from runtime.supervision.channel import peer_uid
 from runtime.supervision.errors import BadRequest, NotAllowed, SupervisionError
 from runtime.supervision.loop import IN, OUT
 from runtime.supervision.messages import MESSAGE_BYTES, parse_request, refusal, reply
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -20,14 +20,7 @@ if TYPE_CHECKING:
 
     Handler = Callable[["Connection", Request, list[int]], None]
 
-_UCRED = struct.Struct("=iII")
 _MOST_FDS = 2
-
-
-def peer_uid(channel: socket.socket) -> int:
-    """Of whoever connected or listened, as the kernel noted it then (SO_PEERCRED, unix(7))."""
-    credentials = channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-    return int(_UCRED.unpack(credentials)[1])
 
 
 class Connection:

@@ -6,13 +6,13 @@ UTF-8 are written as lone surrogates (PEP 383): our reader gives them back as th
 
 from __future__ import annotations
 
-import json
-from json.encoder import encode_basestring_ascii
-from typing import TYPE_CHECKING
+from _json import encode_basestring_ascii
 
+from runtime import jsontext
 from runtime.supervision.times import parse_ns
 from runtime.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -64,6 +64,6 @@ def encode(content: bytes, stream: str, time: str) -> bytes:
 
 def decode(line: bytes) -> LogEntry:
     """What `encode` has written; raises `ValueError` or `KeyError`."""
-    document = json.loads(line)
+    document = jsontext.loads(line.decode())
     content = document["log"].encode("utf-8", "surrogateescape")
     return LogEntry(parse_ns(document["time"]), document["stream"], content)

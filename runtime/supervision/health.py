@@ -6,13 +6,13 @@ The JSON form is that of an image's ``Healthcheck`` and of Docker's API: ``Test`
 
 from __future__ import annotations
 
-import enum
-from typing import TYPE_CHECKING, Any
-
 from runtime.spec.reader import I64, Reader, SpecError, show
 from runtime.values import Value, fields_of, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from runtime.spec.execution import OciProcess
 
 _NS = 1_000_000_000
@@ -85,12 +85,30 @@ def _seconds(reader: Reader, name: str) -> float:
     return nanoseconds / _NS
 
 
-class HealthStatus(enum.Enum):
-    """What is thought of a container."""
+class HealthStatus:
+    """What is thought of a container. There is one object of each, as in an enumeration."""
 
-    STARTING = "starting"
-    HEALTHY = "healthy"
-    UNHEALTHY = "unhealthy"
+    STARTING: HealthStatus
+    HEALTHY: HealthStatus
+    UNHEALTHY: HealthStatus
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return f"HealthStatus({self.value})"
+
+
+for _value in ("starting", "healthy", "unhealthy"):
+    setattr(HealthStatus, _value.upper(), HealthStatus(_value))
+
+
+def parse_status(value: str) -> HealthStatus:
+    """Raises `ValueError`."""
+    for status in (HealthStatus.STARTING, HealthStatus.HEALTHY, HealthStatus.UNHEALTHY):
+        if status.value == value:
+            return status
+    raise ValueError(f"{value!r} is no status of health")
 
 
 class ProbeResult(Value):
@@ -117,7 +135,7 @@ class Health(Value):
     def from_json(cls, document: dict[str, Any]) -> Health:
         """What `to_json` has written."""
         log = tuple(ProbeResult(**entry) for entry in document["log"])
-        return cls(HealthStatus(document["status"]), document["streak"], log)
+        return cls(parse_status(document["status"]), document["streak"], log)
 
 
 def next_health(check: HealthCheck, health: Health, result: ProbeResult, began_at_s: float) -> Health:

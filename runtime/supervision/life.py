@@ -6,25 +6,44 @@ we were not, but held a pidfd when it was reaped (PIDFD_GET_INFO with PIDFD_INFO
 
 from __future__ import annotations
 
-import enum
 import os
-from typing import Any
 
 from runtime.supervision.health import Health
 from runtime.supervision.times import now
 from runtime.values import Value, fields_of
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-class Phase(enum.Enum):
-    """Where in its life a container is; ``ending`` is when its process has gone and what is left is tidied up."""
 
-    CREATED = "created"
-    STARTING = "starting"
-    RUNNING = "running"
-    ENDING = "ending"
-    RESTARTING = "restarting"
-    EXITED = "exited"
-    REMOVING = "removing"
+class Phase:
+    """Where in its life a container is; ``ending`` is when its process has gone and what is left is tidied up.
+
+    There is one object of each, as in an enumeration, without the module for those.
+    """
+
+    CREATED: Phase
+    STARTING: Phase
+    RUNNING: Phase
+    ENDING: Phase
+    RESTARTING: Phase
+    EXITED: Phase
+    REMOVING: Phase
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return f"Phase({self.value})"
+
+    @staticmethod
+    def of(value: str) -> Phase:
+        """Raises `ValueError`."""
+        for phase in NEXT:
+            if phase.value == value:
+                return phase
+        raise ValueError(f"{value!r} is no phase of a container's life")
 
     @property
     def is_active(self) -> bool:
@@ -35,6 +54,10 @@ class Phase(enum.Enum):
     def has_process(self) -> bool:
         """Whether there may be a process."""
         return self in {Phase.STARTING, Phase.RUNNING, Phase.ENDING}
+
+
+for _value in ("created", "starting", "running", "ending", "restarting", "exited", "removing"):
+    setattr(Phase, _value.upper(), Phase(_value))
 
 
 NEXT: dict[Phase, frozenset[Phase]] = {
@@ -111,7 +134,7 @@ class Life(Value):
             read[name] = None if read[name] is None else ProcessId(**read[name])
         health = read["health"]
         read |= {
-            "phase": Phase(read["phase"]),
+            "phase": Phase.of(read["phase"]),
             "exit": Exit(**read["exit"]),
             "health": None if health is None else Health.from_json(health),
         }

@@ -7,15 +7,15 @@ that it is in was deleted before we came to it.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from typing import TYPE_CHECKING
 
 from runtime.supervision.entries import decode
 from runtime.supervision.errors import SupervisionError, Unknown
 from runtime.supervision.logfile import NAME, numbers_aside
+from runtime.unwinding import suppress
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -80,7 +80,7 @@ def _open_all(place: Place) -> list[_File]:
         files: list[_File] = []
         aside, growing = _look(place)
         for name in (*(f"{NAME}.{number}" for number in aside), NAME):
-            with contextlib.suppress(FileNotFoundError):
+            with suppress(FileNotFoundError):
                 files.append(_File(os.open(place.path(name), _READ)))
         is_whole = len(files) == len(aside) + bool(growing) and (not growing or files[-1].inode == growing)
         if is_whole and (aside, growing) == _look(place):

@@ -7,15 +7,16 @@ which the socket proves; a request is validated all the same, so that a mistake 
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
-
+from runtime import jsontext
 from runtime.spec.reader import Reader, SpecError
 from runtime.supervision.errors import BadRequest
 from runtime.supervision.terms import parse_terms, read_id, read_signal
 from runtime.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from runtime.supervision.errors import SupervisionError
     from runtime.supervision.terms import Terms
 
@@ -53,7 +54,7 @@ class Request(Value):
         document["timeoutMs"] = None if self.timeout_s is None else round(self.timeout_s * 1000)
         if self.op == "resize":
             document |= {"rows": self.rows, "columns": self.columns}
-        data = json.dumps(document).encode()
+        data = jsontext.dumps(document).encode()
         if len(data) > MESSAGE_BYTES:
             raise BadRequest(f"a request of {len(data)} bytes is longer than {MESSAGE_BYTES}")
         return data
@@ -62,7 +63,7 @@ class Request(Value):
 def parse_request(data: bytes) -> Request:
     """What `Request.to_bytes` has written, or somebody else; raises `BadRequest`."""
     try:
-        reader = Reader(json.loads(data))
+        reader = Reader(jsontext.loads(data.decode()))
         op = reader.choice("op", OPERATIONS, "operation")
         terms = reader.child("terms")
         if op in _WITH_TERMS:
@@ -87,9 +88,9 @@ def parse_request(data: bytes) -> Request:
 
 def reply(content: object, *, more: bool = False) -> bytes:
     """That it was done, and what came of it."""
-    return json.dumps({"ok": content, "more": more}, ensure_ascii=False).encode(errors="replace")
+    return jsontext.dumps({"ok": content, "more": more}).encode()
 
 
 def refusal(error: SupervisionError) -> bytes:
     """That it was not, and why."""
-    return json.dumps({"error": str(error), "kind": type(error).__name__}).encode()
+    return jsontext.dumps({"error": str(error), "kind": type(error).__name__}).encode()

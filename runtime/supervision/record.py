@@ -15,21 +15,22 @@ ROOT/containers/ID/          ours:
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
-import json
 import os
 import stat
-from typing import TYPE_CHECKING, Any
 
+from runtime import jsontext
 from runtime.spec.reader import Reader, SpecError
 from runtime.supervision.errors import SupervisionError, Unknown
 from runtime.supervision.life import Life
 from runtime.supervision.terms import Terms, parse_terms
+from runtime.unwinding import contextmanager, suppress
 from runtime.values import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
 VERSION = 1
 _RECORD = "record.json"
@@ -72,7 +73,7 @@ class Place:
         """What is remembered; raises `Unknown`, or `SupervisionError` for a file that makes no sense."""
         try:
             with open(self.path(_RECORD), encoding="utf-8") as file:
-                return Record.from_json(json.load(file), self.path(_RECORD))
+                return Record.from_json(jsontext.loads(file.read()), self.path(_RECORD))
         except (FileNotFoundError, NotADirectoryError):
             raise Unknown(self.id) from None
         except ValueError as error:
@@ -82,7 +83,7 @@ class Place:
         """Replace what is remembered, at once; ``durable`` if it has to outlive the host's crash, too."""
         temporary = self.path(f".{_RECORD}")
         with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(record.to_json(), file)
+            file.write(jsontext.dumps(record.to_json()))
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
@@ -110,9 +111,9 @@ class Place:
 
     def remove(self) -> None:
         """Forget it, the record first. Idempotent."""
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             os.unlink(self.path(_RECORD))
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             for name in os.listdir(self.directory):
                 os.unlink(self.path(name))
             os.rmdir(self.directory)
@@ -140,7 +141,7 @@ class Root:
         if stat.S_IMODE(found.st_mode) & 0o022:
             raise SupervisionError(f"supervise below {self.path}: others may write to it")
 
-    @contextlib.contextmanager
+    @contextmanager
     def address(self) -> Iterator[str]:
         """Of the socket, short whatever the path is: an address has room for 107 bytes (unix(7))."""
         try:

@@ -10,8 +10,6 @@ The differences from Docker, all deliberate:
 
 from __future__ import annotations
 
-import re
-
 from runtime.spec.reader import SpecError, show
 from runtime.values import Value
 
@@ -20,7 +18,8 @@ LONGEST_DELAY_S = 60.0
 STEADY_AFTER_S = 10.0
 """A container that ran this long has come up: the next delay is the first again."""
 
-_POLICY = re.compile(r"(no|always|unless-stopped)|on-failure(?::([0-9]{1,9}))?")
+_PLAIN = frozenset({"no", "always", "unless-stopped"})
+_MOST_DIGITS = 9
 
 
 class RestartPolicy(Value):
@@ -32,10 +31,13 @@ class RestartPolicy(Value):
     @classmethod
     def parse(cls, text: str, path: str = "restart") -> RestartPolicy:
         """``no``, ``on-failure[:N]``, ``always`` or ``unless-stopped``; raises `SpecError`."""
-        match = _POLICY.fullmatch(text)
-        if match is None:
+        if text in _PLAIN:
+            return cls(text)
+        name, colon, digits = text.partition(":")
+        is_number = digits.isascii() and digits.isdecimal() and len(digits) <= _MOST_DIGITS
+        if name != "on-failure" or not (is_number if colon else not digits):
             raise SpecError(path, f"{show(text)} is none of no, on-failure[:N], always and unless-stopped")
-        return cls(match[1] or "on-failure", int(match[2] or 0))
+        return cls(name, int(digits or 0))
 
     def __str__(self) -> str:
         return f"{self.name}:{self.maximum}" if self.maximum else self.name

@@ -6,13 +6,13 @@ import os
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
 
 import runtime
 from runtime.process.sealed import sealed_copy
 from runtime.supervision.errors import SupervisionError
 from runtime.supervision.main import BUSY, READY
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.supervision.record import Root
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import calendar
-import re
 import time
 
 _NS = 1_000_000_000
-_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?Z")
 
 
 def format_ns(taken_at_ns: int) -> str:
@@ -18,7 +15,10 @@ def format_ns(taken_at_ns: int) -> str:
 
 def parse_ns(text: str) -> int:
     """Text in UTC as nanoseconds since the epoch; raises `ValueError`."""
-    match = _RFC3339.fullmatch(text)
+    import calendar
+    import re
+
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?Z", text)
     if match is None:
         raise ValueError(f"{text!r} is no time like 2024-01-31T12:00:00.5Z")
     seconds = calendar.timegm(time.strptime(match[1], "%Y-%m-%dT%H:%M:%S"))

@@ -7,12 +7,13 @@ from runtime.tare import catalogue
 from runtime.tare.context import Session
 from runtime.tare.errors import DONE, FAILED, UsageError
 from runtime.tare.flags import Flag, parse
-from runtime.tare.verb import HELP, Verb
+from runtime.tare.verb import HELP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
+
+    from runtime.tare.verb import Verb
 
 GLOBAL = (
     Flag("root", "Where containers, images, networks and volumes are (default /var/lib/tare, $TARE_ROOT)",
@@ -69,10 +70,6 @@ def _found(path: tuple[str, ...]) -> catalogue.Entry:
 def run_entry(session: Session, entry: catalogue.Entry, path: str, words: list[str]) -> int:
     """Load the verb of the entry and let it do its work."""
     verb = load(entry)
-    if not isinstance(verb, Verb):
-        from runtime.tare.clicked import run_click
-
-        return run_click(session, verb, path, words)
     given = verb.parse(path, words)
     if given.switch("help"):
         from runtime.tare.help import verb_help
@@ -86,7 +83,8 @@ def run_entry(session: Session, entry: catalogue.Entry, path: str, words: list[s
         raise
 
 
-def load(entry: catalogue.Entry) -> Any:
+def load(entry: catalogue.Entry) -> Verb:
     """The verb. Not by importlib, which brings warnings."""
     module = __import__(entry.module, fromlist=(entry.attribute,))
-    return getattr(module, entry.attribute)
+    verb: Verb = getattr(module, entry.attribute)
+    return verb

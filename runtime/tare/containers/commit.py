@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runtime.tare.flags import Flag
+from runtime.tare.instructions import change_by
 from runtime.tare.verb import Verb
 
 TYPE_CHECKING = False
@@ -24,7 +25,8 @@ def perform(session: Session, given: Given) -> None:
         changes=given.many("change"),
         pause=given.switch("pause"),
     )
-    session.say(containers.commit(containers.find(name), options).digest)
+    change = change_by(options.changes)
+    session.say(containers.commit(containers.find(name), options, change).digest)
 
 
 COMMIT = Verb(

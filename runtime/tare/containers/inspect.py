@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runtime.engine.errors import NoSuchContainer, NoSuchNetwork, NoSuchVolume
 from runtime.tare.errors import FAILED, CommandError, UsageError
 from runtime.tare.flags import Flag
 from runtime.tare.output.documents import inspect
@@ -48,9 +49,8 @@ def _first(name: str, finders: list[Callable[[str], Any]], kind: str) -> Any:
 
 
 def _means_none(error: Exception) -> bool:
-    """A name that a kind cannot have is none of its names."""
-    name = type(error).__name__
-    return name.startswith("NoSuch") or name in {"ImageNotFound", "NotFound", "ReferenceError", "BadReference"}
+    """A name that no image can have is none of an image, too."""
+    return isinstance(error, CommandError | NoSuchContainer | NoSuchNetwork | NoSuchVolume)
 
 
 def _finders(session: Session, *, size: bool) -> dict[str, Callable[[str], Any]]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import termios
-import tty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +14,9 @@ def make_raw(fd: int) -> Callable[[], None]:
     """Every key is passed on; what is returned makes it as it was. Nothing is done to what is no terminal."""
     if not os.isatty(fd):
         return _do_nothing
+    import termios
+    import tty
+
     before = termios.tcgetattr(fd)
     tty.setraw(fd, termios.TCSANOW)  # what was typed already is not to be lost
 
@@ -31,6 +32,8 @@ def _do_nothing() -> None:
 
 def size_of(fd: int) -> tuple[int, int] | None:
     """Rows and columns; None for what is no terminal, or of no size."""
+    import termios
+
     try:
         size = fcntl.ioctl(fd, termios.TIOCGWINSZ, bytes(8))
     except OSError:

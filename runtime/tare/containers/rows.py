@@ -50,8 +50,9 @@ def _size(container: Container) -> str:
 
 
 def _command(container: Container, *, full: bool) -> str:
-    """In quotes, as docker shows it (strconv.Quote)."""
-    text = " ".join(container.command)
+    """In quotes, as docker shows it (strconv.Quote), with arguments of several words in quotes of their own."""
+    path, *arguments = container.command or ("",)
+    text = " ".join([path, *(f"'{word}'" if " " in word else word for word in arguments)])
     return quoted(text if full else ellipsised(text, _COMMAND_LENGTH))
 
 

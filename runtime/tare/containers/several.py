@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.tare.errors import DONE, FAILED
+from runtime.tare.onebyone import one_by_one
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,16 +14,4 @@ if TYPE_CHECKING:
 
 def each(session: Session, names: Iterable[str], act: Callable[[Container], object]) -> int:
     """Print the name that was given for each that it was done to, or what ``act`` returns; the exit code."""
-    code = DONE
-    for name in names:
-        try:
-            result = act(session.engine.containers.find(name))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is one container's
-            from runtime.tare.reports import sentence
-
-            session.complain(sentence(error))
-            code = FAILED
-        else:
-            session.say(name if result is None else str(result))
-            session.flush()
-    return code
+    return one_by_one(session, names, lambda name: act(session.engine.containers.find(name)))

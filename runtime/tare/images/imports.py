@@ -7,6 +7,7 @@ import sys
 from runtime.tare.errors import CommandError
 from runtime.tare.flags import Flag
 from runtime.tare.images.names import parse_platform, parse_reference, store_of, tell_event
+from runtime.tare.instructions import change_by
 from runtime.tare.verb import Verb
 
 TYPE_CHECKING = False
@@ -41,9 +42,10 @@ def _change(given: Given) -> Callable[[ImageConfig], ImageConfig]:
     from dataclasses import replace
 
     platform = parse_platform(given.text("platform"))
+    change = change_by(given.many("change"))
 
     def changed(config: ImageConfig) -> ImageConfig:
-        return config if platform is None else replace(config, platform=platform)
+        return change(config if platform is None else replace(config, platform=platform))
 
     return changed
 
@@ -84,6 +86,7 @@ IMPORT = Verb(
     "Import the contents from a tarball to create a filesystem image",
     perform,
     (
+        Flag("change", "Apply Dockerfile instruction to the created image", short="c", metavar="list", many=True),
         Flag("message", "Set commit message for imported image", short="m", metavar="string"),
         Flag("platform", "Set platform of the image", metavar="string"),
     ),

@@ -64,8 +64,6 @@ def _candidates(session: Session, words: list[str]) -> Iterable[str]:
     from runtime.tare.group import load
 
     verb = load(entry)
-    if not isinstance(verb, Verb):
-        return ()
     flags = {f"--{flag.name}" for flag in verb.flags if not flag.hidden}
     return {*flags, *_objects(session, verb.usage)}
 

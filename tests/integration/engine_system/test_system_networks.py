@@ -129,7 +129,7 @@ def test_of_a_range_the_next_free_port_is_taken(ground: Ground) -> None:
 
 def test_all_exposed_ports_get_ports_of_the_host(ground: Ground) -> None:
     published = (PublishedPort(80, 8080),)
-    container, _ = ground.start(publish_all=True, expose=("80", "53/udp", "7000-7001"), ports=published)
+    container, _ = ground.start(publish_all=True, expose=("80", "53/udp", "7000-7001", "9/sctp", "x"), ports=published)
     found = {(port.port, port.protocol): port.host_port for port in ground.ports(container)}
     assert found.keys() == {(80, "tcp"), (53, "udp"), (7000, "tcp"), (7001, "tcp")}
     assert found[80, "tcp"] == 8080

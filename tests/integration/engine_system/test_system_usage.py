@@ -56,7 +56,7 @@ def test_numbers_are_those_of_du(engine: Engine) -> None:
     write(f"{engine.volumes.create('idle').mountpoint}/file", 1_000)
     write(f"{home.build}/cache/file", 50)
     found = totals(engine)
-    store = files_bytes(home.images, home.layers, f"{home.root}/downloads", f"{home.root}/compressed")
+    store = files_bytes(f"{home.images}/blobs", home.layers, f"{home.root}/downloads", f"{home.root}/compressed")
     assert (found["Images"].count, found["Images"].active, found["Images"].size_bytes) == (2, 1, store)
     assert 200_000 < found["Images"].reclaimable_bytes < 450_000  # the further layer, at most as blob and extracted
     containers = found["Containers"]
@@ -97,6 +97,7 @@ def test_prune_takes_what_nobody_needs(engine: Engine) -> None:
     everything = engine.system.prune(everything=True)
     assert {line for line in everything.images if "Untagged" in line} == {f"Untagged: {BASE}", "Untagged: more:1"}
     assert engine.images.images() == ()
+    assert totals(engine)["Images"].size_bytes == 0
     assert totals(engine)["Containers"].count == 0
 
 

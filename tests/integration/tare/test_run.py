@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.registry import docker_registry
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -62,6 +63,25 @@ def test_exit_codes_of_ours(tare: Tare, name: str) -> None:
     assert f'The container name "/{name}" is already in use' in tare.fails(125, "run", "--name", name, "busybox")
     assert "already in use" in tare.fails(1, "create", "--name", name, "busybox")
     tare.says("rm", name)
+
+
+def test_an_image_that_is_missing_is_pulled(tare: Tare, name: str, tmp_path: Path) -> None:
+    with docker_registry(tmp_path / "registry") as registry:
+        image = f"{registry.host}/{name}"
+        tare.says("tag", "busybox", image)
+        tare.says("push", image)
+        tare.says("rmi", image)
+        done = tare("run", "--rm", image, "echo", "hi")
+        assert (done.code, done.out) == (0, "hi\n")
+        assert done.err.startswith(f"Unable to find image '{image}:latest' locally\n")
+        assert "Digest: sha256:" in done.err
+        again = tare("run", "--rm", image, "echo", "hi")
+        assert (again.out, again.err) == ("hi\n", "")
+        always = tare("run", "--rm", "--pull", "always", image, "echo", "hi")
+        assert "Image is up to date" in always.err
+        assert tare("run", "-q", "--pull", "always", "--rm", image, "true").err == ""
+    assert tare("run", "--rm", f"{image}:other", "true").code == 125
+    tare.says("rmi", image)
 
 
 def test_rm_leaves_nothing_and_without_it_there_is_one_more(tare: Tare, name: str) -> None:

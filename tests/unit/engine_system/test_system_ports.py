@@ -6,7 +6,7 @@ import pytest
 
 from runtime.engine.errors import BadOption
 from runtime.engine.options import PublishedPort
-from runtime.engine.ports import parse_exposed, parse_publish, show_mapping
+from runtime.engine.ports import parse_exposed, parse_publish
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,7 @@ from runtime.engine.ports import parse_exposed, parse_publish, show_mapping
         ("8080:80", PublishedPort(80, 8080)),
         ("8080:80/udp", PublishedPort(80, 8080, "udp")),
         ("127.0.0.1:8080:80", PublishedPort(80, 8080, "tcp", "127.0.0.1")),
+        ("0:80", PublishedPort(80)),
         ("127.0.0.1::80", PublishedPort(80, 0, "tcp", "127.0.0.1")),
         ("[::1]:8080:80", PublishedPort(80, 8080, "tcp", "::1")),
         ("localhost:8080:80", PublishedPort(80, 8080, "tcp", "127.0.0.1")),
@@ -32,7 +33,7 @@ def test_what_can_be_published(text: str, expected: PublishedPort) -> None:
     ("text", "words"),
     [
         ("", "no port specified"), ("8080:", "no port specified"), ("x:80", "invalid hostPort"),
-        ("80/sctp", "invalid proto"), ("0:0", "invalid containerPort"), ("65536", "invalid containerPort"),
+        ("80/sctp", "invalid proto"), ("8080:0", "invalid containerPort"), ("65536", "invalid containerPort"),
         ("80-70", "invalid containerPort"), ("1-3:70-71", "invalid ranges"), ("1.2.3:1:2", "invalid IP address"),
         ("[::1:1:2", "invalid IP address"), ("99999999999999999999", "invalid containerPort"), ("+80", "invalid"),
     ],
@@ -45,11 +46,3 @@ def test_what_cannot(text: str, words: str) -> None:
 def test_exposed_ranges() -> None:
     assert list(parse_exposed("7000-7002/udp")) == [(7000, "udp"), (7001, "udp"), (7002, "udp")]
     assert list(parse_exposed("80")) == [(80, "tcp")]
-
-
-def test_mappings_are_shown_for_each_port_and_address() -> None:
-    shown = list(show_mapping(PublishedPort(70, 7000, "tcp", "", 2)))
-    assert shown == [
-        ("70/tcp", "0.0.0.0:7000"), ("70/tcp", "[::]:7000"), ("71/tcp", "0.0.0.0:7001"), ("71/tcp", "[::]:7001"),
-    ]  # fmt: skip
-    assert list(show_mapping(PublishedPort(70, 7000, "tcp", "::1"))) == [("70/tcp", "[::1]:7000")]

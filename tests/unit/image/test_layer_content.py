@@ -18,10 +18,11 @@ from runtime.image.descriptor import Descriptor
 from runtime.image.digest import Digest, VerifyingReader
 from runtime.image.errors import CorruptBlob, LayerError, LayerTooLarge, UnsupportedMedia
 from runtime.image.layer import Layer, extract_layer
-from runtime.image.manifest import LAYER_ZSTD
+from runtime.image.manifest import LAYER_GZIP, LAYER_ZSTD
 from tests.unit.image.conftest import Ground, Member, make_tar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.root
@@ -249,6 +250,20 @@ def test_unreadable_compression_is_named(ground: Ground) -> None:
     reader = VerifyingReader(io.BytesIO(blob), descriptor.digest, len(blob), "blob")
     with pytest.raises(UnsupportedMedia, match=r"layer .*: media type '.*xz'"):
         extract_layer(Layer(descriptor, Digest.of(b"")), reader, ground.layer)
+
+
+@pytest.mark.parametrize("media_type", [LAYER_GZIP, LAYER_ZSTD])
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zstandard.compress])
+def test_a_blob_that_is_compressed_otherwise_than_it_is_said_to_be(
+    ground: Ground, *, media_type: str, compress: Callable[[bytes], bytes]
+) -> None:
+    """As podman pushes it, and docker pulls it; the diff_id is of what comes out."""
+    archive = make_tar(Member("file", content=b"content"))
+    blob = compress(archive)
+    descriptor = Descriptor.of(media_type, blob)
+    reader = VerifyingReader(io.BytesIO(blob), descriptor.digest, len(blob), "blob")
+    extract_layer(Layer(descriptor, Digest.of(archive)), reader, ground.layer)
+    assert (ground.layer / "file").read_bytes() == b"content"
 
 
 @pytest.mark.parametrize("cut", [0, 3, 200, -1])

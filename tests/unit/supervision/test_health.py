@@ -20,7 +20,7 @@ from runtime.supervision.health import (
 )
 
 CHECK = HealthCheck(("true",), interval_s=10, retries=3, start_period_s=20, start_interval_s=2)
-STARTING, HEALTHY, UNHEALTHY = HealthStatus
+STARTING, HEALTHY, UNHEALTHY = HealthStatus.STARTING, HealthStatus.HEALTHY, HealthStatus.UNHEALTHY
 _SECOND = 1_000_000_000
 
 
