@@ -58,7 +58,7 @@ class _Copying:
     def _directory(self, top: Node, path: TreePath) -> None:
         # A destination that has to be made becomes what the source is; one that is there stays as it is.
         if self._placer.status(path) is None:
-            self._parents(path)
+            self._placer.make_parents(path[:-1], Attributes(mode=0o755))
             self._placer.directory(path, self._attributes(top))
         elif not self._placer.is_directory(path):
             raise BuildError(f"cannot copy to non-directory: {self._request.destination}")

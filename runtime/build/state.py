@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_WITH_FILES = ("ADD ", "COPY ", "WORKDIR ")
 _SHELL = ("/bin/sh", "-c")
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm", "ppc64le": "ppc64le"}
 _VARIANTS = {"armv7l": "v7"}
@@ -113,8 +114,8 @@ class State:
         self.config["Env"] = [f"{key}={value}" for key, value in (self.env | {name: content}).items()]
 
     def comment(self, words: str) -> str:
-        """``created_by`` of what ran no command."""
-        return " ".join((*self.shell, "#(nop) ", words))
+        """``created_by`` of what ran no command; docker has one blank before what made files, two before the rest."""
+        return " ".join((*self.shell, "#(nop)" if words.startswith(_WITH_FILES) else "#(nop) ", words))
 
     def record(self, created_by: str, created: str, layer: dict[str, Any] | None = None) -> None:
         """One more entry of the history, with a layer or without."""

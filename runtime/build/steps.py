@@ -93,6 +93,7 @@ class Steps:
         commands = self._shared.commands
 
         def action(room: Room) -> None:
+            self._make_volumes(room)
             self._shared.progress.say(f" ---> Running in {room.container_id[:12]}")
             with self._shared.mounts.open(instruction, room, self.state) as mounts:
                 commands.run(instruction, self.state, room, Given(visible, mounts))
@@ -101,6 +102,14 @@ class Steps:
         flags = " ".join(f"{name}={content}" for name, content in instruction.flags)
         step = Step(self.state.digest, words, action, flags, before=lambda: commands.begin(instruction))
         self._conclude(step)
+
+    def _make_volumes(self, room: Room) -> None:
+        """A command finds the places of volumes, which the image has from then on; its working directory, too."""
+        from runtime.build.placing import Attributes, Placer
+
+        with Placer(room.merged) as placer:
+            for path in (*(self.state.config.get("Volumes") or ()), self.state.working_dir):
+                placer.make_parents(placer.resolve(path), Attributes(mode=0o755))
 
     def _make_working_dir(self, room: Room) -> None:
         from runtime.build.placing import Attributes, Placer

@@ -75,8 +75,8 @@ class Transfers:
                 raise BuildError(f"When using {instruction.keyword} with {_SEVERAL}")
             local = not any(source.startswith(_URLS) for source in sources)
             digest = digest_of(place, picked, chown, str(mode))
-            owner = f"--chown={chown} " if chown else ""
-            words_of = f"{instruction.keyword} {owner}{digest} in {destination} "
+            owner = f"--chown={chown}" if chown else ""  # without a blank after it, as docker writes it
+            words_of = f"{instruction.keyword} {owner}{digest} in {target} "
             yield Transfer(place, picked, destination, chown, mode, instruction.keyword == "ADD" and local, words_of)
 
     @contextmanager

@@ -39,7 +39,7 @@ def card_of(home: Home, reference: str) -> Card:
     """Of an image that is here, its layers extracted; raises `NoSuchImage`, or the store's `ImageError`."""
     digest = _listed(home, reference)
     card = None if digest is None else _read(home, digest)
-    if card is not None and _touch(home, card):
+    if card is not None and are_there(home, card):
         return card
     return _make(home, reference)
 
@@ -71,7 +71,7 @@ def _read(home: Home, digest: str) -> Card | None:
         return None
 
 
-def _touch(home: Home, card: Card) -> bool:
+def are_there(home: Home, card: Card) -> bool:
     """Whether all layers are there, which for a while nobody removes then."""
     try:
         for name in card.layers:

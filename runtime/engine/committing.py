@@ -49,7 +49,7 @@ def commit(
             engine.images,
             parent,
             Path(container.upper),
-            tuple(map(Path, container.layers)),
+            tuple(map(Path, container.lowers)),
             committing.CommitOptions(options.reference or None, author, configured),
         )
     tell(engine, container, "commit", comment=options.message, imageID=image.digest, imageRef=options.reference)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from runtime import jsontext
 from runtime.engine.records import read_record
 from runtime.engine.states import State, read_state
@@ -131,6 +133,15 @@ class Container:
     def layers(self) -> tuple[str, ...]:
         """The directories of the image's layers, the bottom one first."""
         return tuple(f"{self.home.layers}/{name}/diff" for name in self.document["layers"])
+
+    @property
+    def lowers(self) -> tuple[str, ...]:
+        """What is below its upper directory: the image's layers, and the places to mount on that they lack."""
+        layers = self.layers
+        if not layers:
+            return ()
+        mountpoints = f"{layers[-1].removesuffix('/diff')}/mountpoints"
+        return (*layers, mountpoints) if os.path.isdir(mountpoints) else layers
 
     @property
     def command(self) -> tuple[str, ...]:

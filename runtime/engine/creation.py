@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 
-from runtime.engine.cards import card_of
+from runtime.engine.cards import are_there, card_of
 from runtime.engine.checks import check
 from runtime.engine.codec import encode
 from runtime.engine.container import Container
@@ -55,6 +55,9 @@ def create(engine: Engine, options: CreateOptions) -> Container:
                 "endpoints": [encode(endpoint) for endpoint in endpoints_of(config)],
             }
             write_record(home, document)
+            # Whoever collects layers sees from now on that we have these; somebody may have begun to before.
+            if not are_there(home, card):
+                card_of(home, card.digest)
             undo.pop_all()
     made = Container(home, document)
     tell(engine, made, "create")

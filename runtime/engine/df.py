@@ -7,9 +7,10 @@ compressed blobs beside the extracted layers. Reclaimable is what a prune of eve
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 
-from runtime.engine.directories import entries
+from runtime.engine.descent import walk
 from runtime.engine.sizes import tree_bytes
 from runtime.values import Value
 
@@ -105,8 +106,13 @@ def usage(engine: Engine) -> Usage:
         store_bytes,
         store_bytes - _needed(engine, [images[digest] for digest in used if digest in images], containers),
         tree_bytes(engine.home.build),
-        len(entries(engine.home.build)),
+        sum(stat.S_ISREG(status.st_mode) for _, _, status in _cached(engine.home.build)),
     )
+
+
+def _cached(directory: str) -> Iterable[tuple[int, str, os.stat_result]]:
+    """All that the builder remembers: a file for each."""
+    return walk(directory) if os.path.isdir(directory) else ()
 
 
 def container_size(container: Container) -> tuple[int, int]:

@@ -33,7 +33,7 @@ def changes(container: Container) -> tuple[Change, ...]:
 
     if not os.path.isdir(container.upper):
         return ()
-    return changes_of(Path(container.upper), tuple(map(Path, container.layers)))
+    return changes_of(Path(container.upper), tuple(map(Path, container.lowers)))
 
 
 def export(container: Container, stream: Writable) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runtime.engine.cards import forget_cards
 from runtime.engine.errors import BadOption, EngineError
 from runtime.engine.filters import matches_labels, prune_labels, refuse_unknown, until_ns
 from runtime.values import Value
@@ -60,7 +61,14 @@ def prune(engine: Engine, *, everything: bool, volumes: bool, filters: Filters) 
     names, freed = engine.volumes.prune(labels=prune_labels(filters)) if volumes else ((), 0)
     images = prune_images(engine, everything=everything, filters=filters)
     return Pruned(containers.containers, networks, names, images.images,
-                  containers.freed_bytes + freed + images.freed_bytes)  # fmt: skip
+                  containers.freed_bytes + freed + images.freed_bytes + _collect(engine))  # fmt: skip
+
+
+def _collect(engine: Engine) -> int:
+    """What nothing refers to any more, as layers of the builder's cache; but for the young, which somebody may need."""
+    from runtime.image.collect import collect
+
+    return collect(engine.images, ImageUses(engine).layers()).freed_bytes
 
 
 def prune_containers(engine: Engine, filters: Filters) -> Pruned:
@@ -94,6 +102,7 @@ def prune_images(engine: Engine, *, everything: bool, filters: Filters) -> Prune
         raise BadOption(f"invalid filter 'dangling={dangling[0]}'")
     unnamed = not everything and not any(word in {"false", "0"} for word in dangling)
     done = remove(engine.images, PruneOptions(all=not unnamed, wanted=_wanted(filters)), ImageUses(engine))
+    forget_cards(engine.home)
     for line in done.lines:
         engine.events.tell("image", "untag" if str(line).startswith("Untagged") else "delete", line.what)
     return Pruned(images=tuple(map(str, done.lines)), freed_bytes=done.freed_bytes)

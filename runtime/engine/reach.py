@@ -38,7 +38,7 @@ def root_view(container: Container) -> Iterator[View]:
         directories = (container.merged,)
     else:
         upper = (container.upper,) if os.path.isdir(container.upper) else ()
-        directories = (*container.layers, *upper)
+        directories = (*container.lowers, *upper)
     with View.of(tuple(map(Path, directories))) as view:
         yield view
 
@@ -154,7 +154,7 @@ def _open_detached(container: Container) -> int:
     work = f"{container.directory}/work"
     for path in (container.upper, work, container.merged):
         os.makedirs(path, mode=0o700 if path == work else 0o755, exist_ok=True)
-    mount_overlay(Overlay(container.layers, container.upper, work, container.merged))
+    mount_overlay(Overlay(container.lowers, container.upper, work, container.merged))
     try:
         return os.open(container.merged, _DIRECTORY)
     finally:

@@ -55,11 +55,22 @@ def _mount_root(container: Container) -> None:
         directory = f"{container.directory}/{name}"
         if not os.path.isdir(directory):
             os.mkdir(directory, 0o700 if name == "work" else 0o755)
+    _make_mountpoints(container)
     overlay = Overlay(
-        container.layers, container.upper, f"{container.directory}/work", container.merged,
+        container.lowers, container.upper, f"{container.directory}/work", container.merged,
         devices=container.config.privileged,
     )  # fmt: skip
     mount_overlay(overlay)
+
+
+def _make_mountpoints(container: Container) -> None:
+    """Not in the upper directory, which has what the container itself has changed."""
+    if container.layers and container.lowers == container.layers:
+        from pathlib import Path
+
+        from runtime.image.mountpoints import make_mountpoints
+
+        make_mountpoints(tuple(map(Path, container.layers)))
 
 
 def _mount_volumes(container: Container, volumes: Volumes) -> None:

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import enum
-import gzip
 import zlib
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -19,6 +18,7 @@ from runtime.image.digest import CHUNK_BYTES, Digest
 from runtime.image.document import Document, encode
 from runtime.image.durable import replace_file, store_errors
 from runtime.image.errors import InvalidDocument, UnsupportedMedia
+from runtime.image.gunzip import GzipReader
 from runtime.image.lock import locked
 from runtime.image.manifest import DOCKER_LAYER, DOCKER_LAYER_GZIP, LAYER, LAYER_GZIP, LAYER_ZSTD
 
@@ -60,7 +60,7 @@ def decompressor(stream: Readable, compression: Compression | None) -> AbstractC
     if compression is None:
         return nullcontext(stream)
     if compression is Compression.GZIP:
-        return cast("AbstractContextManager[Readable]", gzip.GzipFile(fileobj=cast("BinaryIO", stream), mode="rb"))
+        return nullcontext(GzipReader(stream))
     return _zstd_reader(stream)
 
 

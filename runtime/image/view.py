@@ -29,7 +29,18 @@ OVERLAY_XATTRS = ("trusted.overlay.", "user.overlay.")
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 _MAX_LINKS = 40  # as many as the kernel follows (path_resolution(7))
 _NO_XATTRS = {errno.ENODATA, errno.ENOTSUP, errno.EPERM}
-_GONE = (FileNotFoundError, NotADirectoryError)
+# Something is not what it was a moment ago; a link in the place of a directory is one of these.
+_GONE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL))
+
+
+@contextmanager
+def vanishing() -> Iterator[None]:
+    """Go on behind the body if what it looks for is not, or is no more, what it was when it was listed."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +154,11 @@ class View:
                 done.append(node)
                 continue
             links += 1
-            if links > _MAX_LINKS:
+            target = b""
+            with vanishing():
+                target = self.read_link(node)
+            if links > _MAX_LINKS or not target:
                 return None
-            target = self.read_link(node)
             done = done[:1] if target.startswith(b"/") else done
             waiting += _parts(target)
         return done[-1]
@@ -184,14 +197,17 @@ class View:
     def _directories(self, node: Node) -> Iterator[tuple[int, int]]:
         """The layers that a directory is the union of, topmost first, each with its descriptor for a moment."""
         for layer in node.layers:
-            with suppress(*_GONE):
+            fd = -1
+            with vanishing():
                 fd = openat2(self._roots[layer], b"/".join(node.path) or b".", _DIRECTORY, resolve=self._resolve)
-                try:
-                    yield layer, fd
-                    if layer != node.layers[-1] and _xattr(fd, OPAQUE) == b"y":
-                        return
-                finally:
-                    os.close(fd)
+            if fd < 0:
+                continue
+            try:
+                yield layer, fd
+                if layer != node.layers[-1] and _xattr(fd, OPAQUE) == b"y":
+                    return
+            finally:
+                os.close(fd)
 
     def _adds(self, found: list[tuple[int, os.stat_result]], layer: int, status: os.stat_result) -> bool:
         """Add what a layer has to what is above it; whether layers below can add to it still."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 from runtime.linux import libseccomp, seccomp
 from runtime.linux.seccomp import Argument, Rule, Seccomp
@@ -19,9 +20,10 @@ def default_profile(capabilities: AbstractSet[str]) -> Seccomp:
     It holds for all architectures that a process can call as on this machine; raises `SeccompError` for one not known.
     """
     import tomllib
-    from importlib import resources
 
-    document = tomllib.loads(resources.files(__package__).joinpath("seccomp.toml").read_text(encoding="utf-8"))
+    # Beside this file, and not by importlib.resources, which does not know the finder of a cold command's modules.
+    with open(os.path.join(os.path.dirname(__file__), "seccomp.toml"), "rb") as file:
+        document = tomllib.load(file)
     allowed = tuple(_allow(names) for names in document["allow"].values())
     gained = tuple(_allow(names) for capability, names in document["when"].items() if capability in capabilities)
     rules = tuple(_rule(entry) for entry in document["rule"] if not capabilities & set(entry.get("unless", ())))

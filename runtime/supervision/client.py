@@ -13,7 +13,6 @@ from runtime.supervision import channel as channels
 from runtime.supervision.backstage import NOBODY
 from runtime.supervision.errors import NotAllowed, SupervisionError, SupervisorGone, error_of
 from runtime.supervision.messages import REPLY_BYTES, Request
-from runtime.supervision.peers import peer_uid
 from runtime.supervision.record import Record, Root
 
 TYPE_CHECKING = False
@@ -202,8 +201,6 @@ class Supervisor:
         while self._channel is None:
             self._channel = self._connect()
             if self._channel is None:
-                from runtime.supervision.starter import start_supervisor
-
                 self._root.prepare()
                 # Most commands find one; what starts it is half of what this module would import.
                 from runtime.supervision.starter import start_supervisor

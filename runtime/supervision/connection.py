@@ -10,7 +10,6 @@ from runtime.supervision.channel import peer_uid
 from runtime.supervision.errors import BadRequest, NotAllowed, SupervisionError
 from runtime.supervision.loop import IN, OUT
 from runtime.supervision.messages import MESSAGE_BYTES, parse_request, refusal, reply
-from runtime.supervision.peers import peer_uid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,11 +14,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from runtime.image.descriptor import Platform
     from runtime.image.reference import Reference
     from runtime.image.registry.client import RegistryClient
     from runtime.image.registry.progress import Event
-    from runtime.image.registry.pull import Resolved
+    from runtime.image.registry.pull import PullOptions, Resolved
     from runtime.image.store import Image, ImageStore
     from runtime.tare.context import Session
     from runtime.tare.flags import Given
@@ -33,7 +32,8 @@ def pull_image(
     Raises `CommandError`, and the errors of images and registries.
     """
     with open_client() as client:
-        puller = _Puller(store_of(session), client, parse_platform(platform), sys.stderr if stream is None else stream)
+        options = _options(platform, unpack=True)
+        puller = _Puller(store_of(session), client, options, sys.stderr if stream is None else stream)
         image = puller.pull(parse_reference(reference), quiet=quiet)
     tell_event(session, "pull", image)
     return image
@@ -45,7 +45,8 @@ def perform(session: Session, given: Given) -> None:
     reference = parse_reference(text)
     session.flush()
     with open_client(given) as client:
-        puller = _Puller(store_of(session), client, parse_platform(given.text("platform")), sys.stdout)
+        options = _options(given.text("platform"), unpack=given.switch("unpack"))
+        puller = _Puller(store_of(session), client, options, sys.stdout)
         if given.switch("all-tags"):
             if reference.digest or str(reference) == text.removeprefix("docker.io/"):
                 raise UsageError("tag can't be used with --all-tags/-a", 1)
@@ -59,30 +60,36 @@ def perform(session: Session, given: Given) -> None:
     session.say(full_name(reference, with_tag=not given.switch("all-tags")))
 
 
+def _options(platform: str, *, unpack: bool) -> PullOptions:
+    from runtime.image.registry.pull import PullOptions
+
+    return PullOptions(parse_platform(platform), unpack=unpack)
+
+
 class _Puller:
     """What all pulls of one command have in common."""
 
-    def __init__(self, store: ImageStore, client: RegistryClient, platform: Platform | None, stream: TextIO) -> None:
+    def __init__(self, store: ImageStore, client: RegistryClient, options: PullOptions, stream: TextIO) -> None:
         self._store = store
         self._client = client
-        self._platform = platform
+        self._options = options
+        self._platform = options.platform
         self._stream = stream
 
     def pull(self, reference: Reference, *, quiet: bool) -> Image:
         """Resolve, get what is missing, extract it, and say in the end whether anything is new."""
-        from runtime.image.registry.pull import PullOptions, pull_resolved
+        from runtime.image.registry.pull import pull_resolved
 
         before = self._known(reference)
         resolved = self._resolve(reference)
-        options = PullOptions(self._platform, unpack=True)
         if quiet:
-            return pull_resolved(self._store, self._client, resolved, options)
+            return pull_resolved(self._store, self._client, resolved, self._options)
         from runtime.tare.output.progress import Progress
 
         self._say(f"{reference.digest or reference.tag}: Pulling from {_path(reference)}")
         with Progress(self._stream) as progress:
             shown = Layers(progress)
-            image = pull_resolved(self._store, self._client, resolved, options, shown.pulled)
+            image = pull_resolved(self._store, self._client, resolved, self._options, shown.pulled)
         self._say(f"Digest: {resolved.top.digest}")
         # Of an index with several platforms another one is something new, too.
         same = before in {str(resolved.top.digest), str(resolved.image.digest)} and not shown.got_any
@@ -193,6 +200,7 @@ PULL = Verb(
         Flag("all-tags", "Download all tagged images in the repository", short="a"),
         Flag("platform", "Set platform if the image is for several", metavar="string"),
         Flag("quiet", "Suppress verbose output", short="q"),
+        Flag("unpack", "Extract the layers now, as docker does, and not when the image is first run", default=True),
         Flag("disable-content-trust", "Skip image verification", default=True, hidden=True),
         *REGISTRY_FLAGS,
     ),

@@ -20,6 +20,10 @@ def perform(session: Session, given: Given) -> None:
     filters = parse_filters(given.many("filter"), {"label", "label!", "until"})
     if not given.switch("force") and not confirmed(_warning(everything=everything, volumes=volumes)):
         return
+    if not filters:
+        from runtime.build.cache import prune as forget_cache
+
+        forget_cache(session.engine.home.root)
     pruned = session.engine.system.prune(everything=everything, volumes=volumes, filters=filters)
     images = [f"{line[:1].lower()}{line[1:]}" for line in pruned.images]
     parts = {

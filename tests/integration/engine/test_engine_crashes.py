@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Barrier, Thread
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runtime.engine.engine import Engine
-from runtime.engine.errors import NoSuchContainer
+from runtime.engine.errors import NameInUse, NoSuchContainer
 from runtime.engine.home import new_id
-from runtime.engine.options import Limits
+from runtime.engine.options import CreateOptions, Limits
 from runtime.supervision.record import Root
 from tests.conftest import ROOT
 from tests.support.enginehouse import BOX, PATIENCE_S
@@ -138,6 +140,36 @@ def _links(house: House) -> list[str]:
         stored = house.engine.networks.attachments.networks.store.networks()
     bridges = tuple(one.segment(0) for one in stored)
     return [name for name in os.listdir("/sys/class/net") if name.startswith(bridges)]
+
+
+def test_a_name_is_taken_by_one_of_many(house: House) -> None:
+    barrier, made, refused = Barrier(8), list[str](), list[str]()
+
+    def create() -> None:
+        with Engine(house.engine.home.root) as engine:
+            barrier.wait()
+            try:
+                made.append(engine.containers.create(CreateOptions(BOX, ("true",), name="wanted")).id)
+            except NameInUse as error:
+                refused.append(str(error))
+
+    threads = [Thread(target=create) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(made), len(refused)) == (1, 7)
+    assert house.engine.containers.find("wanted").id == made[0]
+    house.engine.containers.remove(house.engine.containers.find("wanted"))
+
+
+def test_layers_that_are_collected_meanwhile_are_extracted_again(house: House) -> None:
+    """The card says that they are there, and they are not."""
+    container = house.create("cat", "/data/seed")
+    for layer in container.layers:
+        shutil.rmtree(os.path.dirname(layer))
+    house.engine.containers.remove(container)
+    assert house.run("cat", "/data/seed").stdout == "seed"
 
 
 def _kill_supervisor(house: House) -> None:

@@ -64,6 +64,19 @@ def test_only_the_new_layer_is_uploaded(registry: Registry, tare: Tare, site: Im
     assert f"{shorts(more)[0]}: Mounted from new/site" in tare("push", f"{registry.host}/elsewhere/site")
 
 
+def test_layers_are_extracted_when_they_are_needed_if_so_wanted(
+    registry: Registry, tare: Tare, other: Tare, site: Image
+) -> None:
+    name = f"{registry.host}/later/site:1"
+    tare("tag", "site:1", name)
+    tare("push", "-q", name)
+    assert "Pull complete" not in other("pull", "--unpack=false", name)
+    assert not (other.root / "layers").exists()
+    assert other.state == {name: site.digest}
+    other("pull", name)
+    assert len(list((other.root / "layers").iterdir())) == 2
+
+
 def test_all_tags(registry: Registry, tare: Tare, other: Tare, site: Image) -> None:
     name = f"{registry.host}/tags/site"
     build_image(tare.store, f"{name}:b", LAYERS[:1], ImageConfig())
