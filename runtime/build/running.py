@@ -10,7 +10,7 @@ import os
 from runtime import jsontext
 from runtime.build.errors import BuildError
 from runtime.build.workspace import GROUPS, end_container
-from runtime.linux import capabilities
+from runtime.linux import capabilities, constants, signals, syscalls
 from runtime.spec.defaults import MASKED_PATHS, READONLY_PATHS
 from runtime.spec.version import NEWEST
 from runtime.values import Value
@@ -90,8 +90,6 @@ def _load() -> None:
 
 
 def _kill(pid: int) -> None:
-    from runtime.linux import signals
-
     os.kill(pid, signals.SIGKILL)
     os.waitpid(pid, 0)
 
@@ -102,6 +100,10 @@ def _live(command: Run, room: Room, runtime: str, output: int, says: int) -> NoR
         null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         for number, fd in enumerate((null, output, output)):
             os.dup2(fd, number)
+        # Not even our parent's lock: what says that a build lives must not be held by what it leaves when it is killed.
+        os.closerange(3, says)
+        os.closerange(says + 1, os.sysconf("SC_OPEN_MAX"))
+        syscalls.prctl(constants.PR_SET_PDEATHSIG, signals.SIGKILL)
         os.write(says, f"ended {_run(command, room, runtime)}".encode())
     except BaseException as error:  # noqa: BLE001
         os.write(says, f"failed {_sentence(error)}".encode())

@@ -117,10 +117,14 @@ def _volume(setting: Setting) -> str:
 
 
 def _stop_signal(setting: Setting) -> str:
+    from runtime.container.errors import ContainerError
     from runtime.container.signal_names import parse_signal
 
     name = setting.expand(setting.words[0])
-    parse_signal(name)
+    try:
+        parse_signal(name)
+    except ContainerError as error:
+        raise ValueError(str(error)) from None
     setting.state.put("StopSignal", name)
     return f"STOPSIGNAL {name}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from runtime.engine.container import Container
-from runtime.engine.errors import Ambiguous, NoSuchContainer
+from runtime.engine.errors import Ambiguous, Damaged, NoSuchContainer
 from runtime.engine.home import is_id, is_prefix
 from runtime.engine.names import Names
 
@@ -75,9 +75,15 @@ class Containers:
             return ()
 
     def list(self) -> tuple[Container, ...]:
-        """All, the newest first; nobody is asked but the disk."""
-        found = (Container.read(self._home, container_id) for container_id in self.ids())
+        """All, the newest first; nobody is asked but the disk. One whose record is damaged is for `system check`."""
+        found = (self._read(container_id) for container_id in self.ids())
         return tuple(sorted((one for one in found if one is not None), key=lambda one: one.created, reverse=True))
+
+    def _read(self, container_id: str) -> Container | None:
+        try:
+            return Container.read(self._home, container_id)
+        except Damaged:
+            return None
 
     def start(self, container: Container) -> Container:
         """Start it, unless it runs; its program has been executed when this returns. Raises `StartFailed`."""

@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from runtime.image.errors import LayerError
@@ -13,7 +14,7 @@ from runtime.image.tarwriter import Header, Kind, Member
 from runtime.image.view import View, vanishing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from runtime.image.tree import TreePath
@@ -31,6 +32,8 @@ _KINDS = {
     stat.S_IFBLK: Kind.BLOCK,
     stat.S_IFIFO: Kind.FIFO,
 }
+_DEVICES = frozenset((Kind.CHARACTER, Kind.BLOCK))
+_NO_XATTRS: Mapping[str, bytes] = MappingProxyType({})
 # With these an upper directory does not hold what it shows (overlayfs.rst, "redirect_dir" and "Metadata only copy up").
 _INCOMPLETE = {"trusted.overlay.redirect": True, "trusted.overlay.metacopy": False}
 
@@ -141,7 +144,7 @@ class _Members:
         if not node.is_directory and node.status.st_nlink > 1:
             first = self._names.setdefault(identity, name)
             if first != name:
-                yield Member(replace(self._adjustment.of(_header(node, name, Kind.LINK)), link=first))
+                yield Member(self._adjusted(_header(node, name, Kind.LINK, first)))
                 return
         member = None
         with vanishing():
@@ -150,15 +153,12 @@ class _Members:
             yield member
 
     def _whole(self, node: Node, name: bytes, kind: Kind) -> Member:
-        header = replace(self._adjustment.of(_header(node, name, kind)), xattrs=self._view.xattrs(node))
-        if kind is Kind.SYMLINK:
-            return Member(replace(header, link=self._view.read_link(node)))
-        if kind in {Kind.CHARACTER, Kind.BLOCK}:
-            device = node.status.st_rdev
-            return Member(replace(header, device=(os.major(device), os.minor(device))))
-        if kind is Kind.FILE and node.status.st_size:
-            return Member(replace(header, size_bytes=node.status.st_size), lambda: self._read(node))
-        return Member(header)
+        link = self._view.read_link(node) if kind is Kind.SYMLINK else b""
+        header = _header(node, name, kind, link, self._view.xattrs(node))
+        return Member(self._adjusted(header), (lambda: self._read(node)) if header.size_bytes else None)
+
+    def _adjusted(self, header: Header) -> Header:
+        return header if self._adjustment is AS_IT_IS else self._adjustment.of(header)
 
     def _read(self, node: Node) -> Iterator[bytes]:
         """Nothing if it has gone since it was listed: its header has been written."""
@@ -167,10 +167,26 @@ class _Members:
                 yield from file_content(fd, node.status.st_size)
 
 
-def _header(node: Node, name: bytes, kind: Kind) -> Header:
+def _header(
+    node: Node,
+    name: bytes,
+    kind: Kind,
+    link: bytes = b"",
+    xattrs: Mapping[str, bytes] = _NO_XATTRS,
+) -> Header:
     status = node.status
-    mode = 0o777 if kind is Kind.SYMLINK else stat.S_IMODE(status.st_mode)
-    return Header(name, kind, mode, status.st_uid, status.st_gid, mtime_ns=status.st_mtime_ns)
+    return Header(
+        name,
+        kind,
+        0o777 if kind is Kind.SYMLINK else stat.S_IMODE(status.st_mode),
+        status.st_uid,
+        status.st_gid,
+        status.st_size if kind is Kind.FILE else 0,
+        status.st_mtime_ns,
+        link,
+        (os.major(status.st_rdev), os.minor(status.st_rdev)) if kind in _DEVICES else (0, 0),
+        xattrs,
+    )
 
 
 def _marker(path: TreePath) -> Header:

@@ -201,8 +201,6 @@ class Supervisor:
         while self._channel is None:
             self._channel = self._connect()
             if self._channel is None:
-                from runtime.supervision.starter import start_supervisor
-
                 self._root.prepare()
                 # Most commands find one; what starts it is half of what this module would import.
                 from runtime.supervision.starter import start_supervisor

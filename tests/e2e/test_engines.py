@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.command import bench, document, host_inventory, wait_for_host, wait_until_equal
+from tests.support.command import bench, document
+from tests.support.traces import Traces, assert_nothing_is_left
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,13 +23,11 @@ def chosen(option: str, *names: str) -> tuple[str, ...]:
 
 
 def test_engines_take_turns_and_leave_nothing(tmp_path: Path) -> None:
-    wait_for_host()
-    before = host_inventory()
     outcome = bench(*TINY, "--json", "--output", str(tmp_path / "run"), within_s=280)
     events = (tmp_path / "run/events.jsonl").read_text()
     assert outcome.code == 0, (outcome.stderr, events)
     found = document(outcome)
-    wait_until_equal(before)
+    assert_nothing_is_left(Traces(found["run_id"]))
     assert found["certificate"]["left"] == []
     measured = {(one["engine"], one["operation"]): one for one in found["measured"]}
     whole = ("pull", "push", "load", "build", "rebuild", "run", "first-run", "ps")

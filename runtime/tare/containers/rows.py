@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runtime.engine.states import NEVER
 from runtime.tare.containers.port import hosts
 from runtime.tare.output.ages import ago, human_duration, seconds_of
 from runtime.tare.output.sizes import human_size
@@ -84,6 +85,8 @@ def status_of(state: State, now: float) -> str:
         return f"Restarting ({state.exit_code}) {ago(seconds_of(state.finished_at), now)}"
     if state.is_running:
         return f"Up {human_duration(now - seconds_of(state.started_at))}{_remark(state)}"
+    if state.status == "exited" and state.finished_at == NEVER:  # nobody watched
+        return f"Exited ({state.exit_code})"
     if state.status == "exited":
         return f"Exited ({state.exit_code}) {ago(seconds_of(state.finished_at), now)}"
     return {"created": "Created", "removing": "Removal In Progress", "dead": "Dead"}.get(state.status, state.status)

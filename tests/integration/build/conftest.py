@@ -50,7 +50,12 @@ class Builder:
             (self.context / "Dockerfile").write_text(dockerfile)
         fd = os.memfd_create("output")
         try:
-            given = {"context": str(self.context), "network": "none", "output": fd, "complaints": fd} | options
+            given: dict[str, Any] = {
+                "context": str(self.context),
+                "network": "none",
+                "output": fd,
+                "complaints": fd,
+            } | options
             built = build(str(self.root), BuildOptions(**given))
             return built, said(fd)
         except Exception as error:
@@ -61,7 +66,8 @@ class Builder:
 
     def config(self, built: Built) -> dict[str, Any]:
         """The execution part of the image's configuration."""
-        return self.store.resolve(built.digest).config.to_json().get("config", {})
+        config: dict[str, Any] = self.store.resolve(built.digest).config.to_json().get("config", {})
+        return config
 
     @contextmanager
     def files(self, built: Built) -> Iterator[View]:
@@ -82,7 +88,7 @@ class Builder:
         """What is at a path, the last link not followed."""
         with self.files(built) as view:
             node = view.resolve(path, follow=False)
-            return node and node.status
+            return None if node is None else node.status
 
     def layers(self, built: Built) -> int:
         return len(self.store.resolve(built.digest).manifest.layers)
@@ -98,7 +104,9 @@ def leftovers(root: Path) -> list[str]:
     """What builds on this root directory would leave: mounts, control groups, namespaces, files."""
     mounts = [line.split(" ")[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     work = root / "build" / "work"
-    return [path for path in mounts if path.startswith(f"{root}/")] + (list(map(str, work.iterdir())) if work.exists() else [])
+    return [path for path in mounts if path.startswith(f"{root}/")] + (
+        list(map(str, work.iterdir())) if work.exists() else []
+    )
 
 
 @pytest.fixture(scope="package")

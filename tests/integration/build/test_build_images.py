@@ -9,8 +9,7 @@ import socketserver
 import stat
 import tarfile
 import threading
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +17,8 @@ from runtime.build.errors import BuildError
 from tests.integration.build.conftest import BASE, leftovers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.integration.build.conftest import Builder
 
 pytestmark = pytest.mark.root
@@ -116,7 +117,9 @@ def test_targets_and_stages_that_are_not_needed(builder: Builder) -> None:
 
 def test_copy_from_an_image_and_onbuild(builder: Builder) -> None:
     builder.write(f="later")
-    builder.build(f"FROM {BASE}\nRUN echo t > /t; chown 5:6 /t\nONBUILD COPY f /f\nONBUILD RUN cat /f > /g\n", tags=("on",))
+    builder.build(
+        f"FROM {BASE}\nRUN echo t > /t; chown 5:6 /t\nONBUILD COPY f /f\nONBUILD RUN cat /f > /g\n", tags=("on",)
+    )
     built, output = builder.build("FROM on\nCOPY --from=on /t /copied\n")
     assert "# Executing 2 build triggers" in output
     assert builder.read(built, "/g") == "later"
@@ -184,11 +187,17 @@ def test_add_of_an_address(builder: Builder) -> None:
     assert int(status.st_mtime) == int((builder.context / "file.txt").stat().st_mtime)
 
 
-@pytest.mark.parametrize("form", ["w", "w:gz", "w:bz2", "w:xz"])
-def test_a_context_by_standard_input(builder: Builder, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("form", ["", "gz", "bz2", "xz"])
+def test_a_context_by_standard_input(builder: Builder, form: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode=form) as tar:
-        for name, text in {"sub/Df": "FROM scratch\nCOPY . /\n", "f": "x", "out.log": "", ".dockerignore": "*.log"}.items():
+    mode: Any = f"w:{form}"
+    with tarfile.open(fileobj=archive, mode=mode) as tar:
+        for name, text in {
+            "sub/Df": "FROM scratch\nCOPY . /\n",
+            "f": "x",
+            "out.log": "",
+            ".dockerignore": "*.log",
+        }.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(text)
             tar.addfile(entry, io.BytesIO(text.encode()))
@@ -209,7 +218,8 @@ def test_a_dockerfile_by_standard_input(builder: Builder, monkeypatch: pytest.Mo
 
 def test_the_bridge_is_there_and_gone_afterwards(builder: Builder) -> None:
     built, _ = builder.build(
-        f"FROM {BASE}\nRUN ip -o addr show eth0 > /addr && cat /etc/resolv.conf > /tmp/r\nRUN --network=none ip -o link > /l\n",
+        f"FROM {BASE}\nRUN ip -o addr show eth0 > /addr && cat /etc/resolv.conf > /tmp/r\n"
+        "RUN --network=none ip -o link > /l\n",
         network="default",
     )
     assert "inet " in builder.read(built, "/addr")
@@ -221,8 +231,10 @@ def test_the_bridge_is_there_and_gone_afterwards(builder: Builder) -> None:
 @pytest.mark.parametrize(
     ("text", "message", "code"),
     [
-        ("FROM base:1\n\nRUN exit 7", r"Dockerfile:3: RUN: The command '/bin/sh -c exit 7' returned a non-zero code: 7", 7),
-        ('FROM base:1\nRUN ["nothing"]', r"Dockerfile:2: RUN: The command 'nothing' returned a non-zero code: 127", 127),
+        ("FROM base:1\n\nRUN exit 7",
+         r"^Dockerfile:3: RUN: The command '/bin/sh -c exit 7' returned a non-zero code: 7$", 7),
+        ('FROM base:1\nRUN ["nothing"]',
+         r"Dockerfile:2: RUN: The command 'nothing' returned a non-zero code: 127", 127),
         ("FROM base:1\nRUN sh -c 'kill -9 $$'; exit $?", r"returned a non-zero code: 137", 137),
         ("FROM base:1\nCOPY none /", r"Dockerfile:2: COPY: file not found in build context .*: stat none", 1),
         ("FROM base:1\nCOPY none* /", r"Dockerfile:2: COPY: no source files were specified", 1),

@@ -196,3 +196,16 @@ def test_images_and_layers_in_use_are_known(house: House) -> None:
     assert set(container.layers) <= set(house.engine.containers.layers_in_use())
     house.engine.containers.remove(container)
     assert container not in house.engine.containers.using(container.image_digest)
+
+
+def test_a_damaged_record_hides_nobody_else(house: House) -> None:
+    whole, damaged = house.create("true"), house.create("true")
+    path = Path(damaged.directory, "container.json")
+    content = path.read_bytes()
+    path.write_bytes(content[:20])
+    try:
+        found = [container.id for container in house.engine.containers.list()]
+    finally:
+        path.write_bytes(content)
+    assert whole.id in found
+    assert damaged.id not in found

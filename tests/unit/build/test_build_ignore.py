@@ -84,4 +84,11 @@ def test_match(pattern: str, name: str, fits: bool) -> None:
 
 
 def test_wildcards() -> None:
-    assert [has_wildcards(word) for word in ("a*", "a\\*", "a\\\\*", "[a]", "a?", "a")] == [True, False, True, True, True, False]
+    assert [has_wildcards(word) for word in ("a*", "a\\*", "a\\\\*", "[a]", "a?", "a")] == [
+        True,
+        False,
+        True,
+        True,
+        True,
+        False,
+    ]

@@ -58,13 +58,18 @@ def test_directives_end_with_the_first_other_line() -> None:
     ],
 )
 def test_words(text: str, words: tuple[str, ...], exec_form: bool) -> None:
-    found = one(text, text.split()[0].upper())
+    found = one(text, text.split(maxsplit=1)[0].upper())
     assert (found.words, found.exec_form) == (words, exec_form)
 
 
 def test_flags() -> None:
     copy = one('COPY --from=base --chown="a:b" --link a /b', "COPY")
-    assert (copy.flag("from"), copy.flag("chown"), copy.flag("link"), copy.flag("chmod")) == ("base", "a:b", "true", None)
+    assert (copy.flag("from"), copy.flag("chown"), copy.flag("link"), copy.flag("chmod")) == (
+        "base",
+        "a:b",
+        "true",
+        None,
+    )
     run = one("RUN --mount=type=cache,target=/a --mount=type=tmpfs,target=/b x", "RUN")
     assert run.all("mount") == ("type=cache,target=/a", "type=tmpfs,target=/b")
 
@@ -74,7 +79,10 @@ def test_heredocs() -> None:
     assert run.line.heredocs[0].content == "echo $a\n\n"
     assert run.line.heredocs[0].expand
     copy = one("COPY <<-'A' <<\"B\" /x/\n\ta\n\tA\n\tb\nB\nUSER x", "COPY")
-    assert [(one.name, one.content, one.expand) for one in copy.line.heredocs] == [("A", "a\n", False), ("B", "\tb\n", False)]
+    assert [(one.name, one.content, one.expand) for one in copy.line.heredocs] == [
+        ("A", "a\n", False),
+        ("B", "\tb\n", False),
+    ]
 
 
 def test_a_here_string_is_none() -> None:
@@ -83,7 +91,10 @@ def test_a_here_string_is_none() -> None:
 
 def test_stages() -> None:
     parsed = parse_dockerfile("ARG V=1\nFROM a:$V AS One\nRUN x\nFROM --platform=linux/amd64 one\n")
-    assert [(one.name, one.image, len(one.instructions)) for one in parsed.stages] == [("one", "a:$V", 1), ("", "one", 0)]
+    assert [(one.name, one.image, len(one.instructions)) for one in parsed.stages] == [
+        ("one", "a:$V", 1),
+        ("", "one", 0),
+    ]
     assert len(parsed.arguments) == 1
 
 

@@ -18,9 +18,8 @@ def apply(text: str, config: dict[str, Any] | None = None) -> tuple[dict[str, An
     """The configuration afterwards, and the words."""
     state = State.empty()
     state.document["config"] = config or {}
-    words: list[str] = []
-    for one in parse_dockerfile(f"FROM scratch\n{text}").stages[0].instructions:
-        words.append(SETTINGS[one.keyword](Setting(one, state, state.env, "\\")))
+    instructions = parse_dockerfile(f"FROM scratch\n{text}").stages[0].instructions
+    words = [SETTINGS[one.keyword](Setting(one, state, state.env, "\\")) for one in instructions]
     return state.config, words
 
 
@@ -42,7 +41,8 @@ def apply(text: str, config: dict[str, Any] | None = None) -> tuple[dict[str, An
         ("HEALTHCHECK --interval=1m30s --timeout=3s --retries=3 CMD curl x",
          {"Healthcheck": {"Test": ["CMD-SHELL", "curl x"], "Interval": 90 * 10**9, "Timeout": 3 * 10**9, "Retries": 3}},
          "HEALTHCHECK &{[\"CMD-SHELL\" \"curl x\"] \"1m30s\" \"3s\" \"0s\" '\\x03'}"),
-        ("HEALTHCHECK NONE", {"Healthcheck": {"Test": ["NONE"]}}, "HEALTHCHECK &{[\"NONE\"] \"0s\" \"0s\" \"0s\" '\\x00'}"),
+        ("HEALTHCHECK NONE", {"Healthcheck": {"Test": ["NONE"]}},
+         "HEALTHCHECK &{[\"NONE\"] \"0s\" \"0s\" \"0s\" '\\x00'}"),
     ],
 )  # fmt: skip
 def test_settings(text: str, config: dict[str, Any], words: str) -> None:
@@ -64,7 +64,7 @@ def test_variables_of_one_instruction_are_those_before_it() -> None:
 @pytest.mark.parametrize(
     "text",
     ["EXPOSE 70000", "EXPOSE 80/x", "EXPOSE 9-8", "HEALTHCHECK --interval=1 CMD x", "HEALTHCHECK --timeout=1us CMD x",
-     "HEALTHCHECK --retries=-1 CMD x", "ENV a=${b", "WORKDIR $none"],
+     "HEALTHCHECK --retries=-1 CMD x", "ENV a=${b", "WORKDIR $none", "STOPSIGNAL SIGNONE"],
 )  # fmt: skip
 def test_what_makes_no_sense(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
@@ -104,7 +104,9 @@ def test_proxies_are_seen_and_do_not_count() -> None:
 
 
 def test_stages_that_nobody_needs_are_left_out() -> None:
-    text = "FROM a AS one\nFROM b AS two\nFROM one AS three\nCOPY --from=0 x y\nFROM c\nRUN --mount=from=two,target=/x y"
+    text = (
+        "FROM a AS one\nFROM b AS two\nFROM one AS three\nCOPY --from=0 x y\nFROM c\nRUN --mount=from=two,target=/x y"
+    )
     parsed = parse_dockerfile(text)
 
     def needed(target: str) -> list[int]:

@@ -21,7 +21,7 @@ VARIABLES = {"PWD": "/home", "SHELL": "bash", "KOREAN": "한국어", "NULL": "",
         (r'"abc\\tdef"', r"abc\tdef"),
         (r"'abc\tdef'", r"abc\tdef"),
         ("hello\\", "hello"),
-        ('"\'$PWD\'"', "'/home'"),
+        ("\"'$PWD'\"", "'/home'"),
         ("'\"$PWD'", '"$PWD'),
         ("he$PWD", "he/home"),
         ("he${PWD}lo", "he/homelo"),
@@ -70,7 +70,13 @@ def test_another_escape() -> None:
 
 @pytest.mark.parametrize(
     ("word", "words"),
-    [("80 $TWO", ["80", "a", "b"]), ('"$TWO"', ["a b"]), ("$NULL", []), ("'' x", ["", "x"]), ("a${XXX:-1 2}b", ["a1", "2b"])],
+    [
+        ("80 $TWO", ["80", "a", "b"]),
+        ('"$TWO"', ["a b"]),
+        ("$NULL", []),
+        ("'' x", ["", "x"]),
+        ("a${XXX:-1 2}b", ["a1", "2b"]),
+    ],
 )
 def test_words_of_variables(word: str, words: list[str]) -> None:
     assert expand_words(word, VARIABLES) == words
