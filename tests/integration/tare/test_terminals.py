@@ -101,6 +101,9 @@ def test_left_to_itself_and_attached_to_again(tare: Tare, name: str) -> None:
 def test_two_see_the_same(tare: Tare, name: str) -> None:
     tare.says("run", "-dit", "--name", name, "busybox", "sh")
     with tare.on_terminal("attach", name) as one, tare.on_terminal("attach", name) as other:
+        for shown in (one, other):  # what is shown before one is attached it does not see
+            shown.line("echo attach$((2*4))")
+            shown.expect("attach8\r\n")
         one.line("echo from $((1+1))")
         one.expect("from 2\r\n")
         other.expect("from 2\r\n")
