@@ -91,7 +91,9 @@ def _live(root: str, build_id: str, says: int, held: int) -> NoReturn:
         os.closerange(3, low)
         os.closerange(low + 1, high)
         os.closerange(high + 1, os.sysconf("SC_OPEN_MAX"))
-        networks = _open_networks(root)
+        from runtime.engine.home import Home
+
+        networks = Home(root).open_networks()
         try:
             _hold(networks, build_id, says, held)
         finally:
@@ -116,15 +118,3 @@ def _hold(networks: Networks, build_id: str, says: int, held: int) -> None:
     os.write(says, jsontext.dumps(answer).encode())
     os.close(says)
     os.read(held, 1)
-
-
-def _open_networks(root: str) -> Networks:
-    """Those of the engine with this root."""
-    import hashlib
-    from pathlib import Path
-
-    from runtime.network.networks import RUN, Networks
-
-    plain = root == "/var/lib/tare"
-    run = RUN if plain else Path(f"{RUN}-{hashlib.sha256(os.fsencode(root)).hexdigest()[:8]}")
-    return Networks(Path(root) / "networks", run)

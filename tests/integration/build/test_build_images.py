@@ -188,7 +188,7 @@ def test_add_of_an_address(builder: Builder) -> None:
 
 
 @pytest.mark.parametrize("form", ["", "gz", "bz2", "xz"])
-def test_a_context_by_standard_input(builder: Builder, form: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_context_by_standard_input(builder: Builder, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = io.BytesIO()
     mode: Any = f"w:{form}"
     with tarfile.open(fileobj=archive, mode=mode) as tar:
@@ -232,7 +232,7 @@ def test_the_bridge_is_there_and_gone_afterwards(builder: Builder) -> None:
     ("text", "message", "code"),
     [
         ("FROM base:1\n\nRUN exit 7",
-         r"^Dockerfile:3: RUN: The command '/bin/sh -c exit 7' returned a non-zero code: 7$", 7),
+         r"^Dockerfile:3: RUN: The command '/bin/sh -c exit 7' returned a non-zero code: 7", 7),
         ('FROM base:1\nRUN ["nothing"]',
          r"Dockerfile:2: RUN: The command 'nothing' returned a non-zero code: 127", 127),
         ("FROM base:1\nRUN sh -c 'kill -9 $$'; exit $?", r"returned a non-zero code: 137", 137),
