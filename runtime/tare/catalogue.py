@@ -1,7 +1,6 @@
 """All verbs: what --help says of them, and where they are. No module of a verb is loaded to list them.
 
-A name in two places is two entries, as `tare ps` and `tare container ls`; whose help to show is the first one's. An
-entry whose module is missing has not been built in; it is not listed.
+A name in two places is two entries, as `tare ps` and `tare container ls`.
 """
 
 from __future__ import annotations
