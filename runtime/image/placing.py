@@ -67,7 +67,8 @@ class Placer:
         with _opened(parent_fd, path[-1] if path else b".") as fd:
             if stat.S_ISLNK(os.fstat(fd).st_mode) and not entry.issym():
                 raise UnsafeEntry("somebody has put a link in its place")
-            self._apply(fd, entry)
+            # A descriptor that only stands for a path is of use by this name alone (open(2), O_PATH).
+            self._apply(f"/proc/self/fd/{fd}", entry)
         if entry.isdir():
             self.mtimes_ns[path] = entry.mtime_ns
 
@@ -110,22 +111,20 @@ class Placer:
         with self._tree.directory((*self._base, *target[:-1])) as target_fd:
             os.link(target[-1], name, src_dir_fd=target_fd, dst_dir_fd=parent_fd, follow_symlinks=False)
 
-    def _apply(self, fd: int, entry: Entry) -> None:
+    def _apply(self, place: int | str, entry: Entry) -> None:
         """Owner, then mode (chown clears setuid), then attributes (chown clears capabilities), then time."""
-        # A descriptor that only stands for a path is of use to these calls by this name alone (open(2), O_PATH).
-        path = f"/proc/self/fd/{fd}"
         uid, gid = self._owner or (entry.uid, entry.gid)
         if not (0 <= uid <= _MAX_ID and 0 <= gid <= _MAX_ID):
             raise ValueError(f"owner {uid}:{gid} is out of range")
         if self._privileged:
-            os.chown(path, uid, gid)
+            os.chown(place, uid, gid)
         if not entry.issym():
-            os.chmod(path, entry.mode & 0o7777)  # noqa: PTH101 - a descriptor's name
+            os.chmod(place, entry.mode & 0o7777)  # noqa: PTH101 - a descriptor's name
         for key, value in entry.xattrs.items():
             if not key.startswith(OVERLAY_XATTRS):
-                os.setxattr(path, key, value)
+                os.setxattr(place, key, value)
         if not entry.isdir():
-            os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
+            os.utime(place, ns=(entry.mtime_ns, entry.mtime_ns))
 
 
 def replace_entry(parent_fd: int, name: bytes, entry: Entry) -> os.stat_result | None:

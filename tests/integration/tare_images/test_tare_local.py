@@ -114,9 +114,11 @@ def test_import(tare: Tare, tmp_path: Path) -> None:
         header = tarfile.TarInfo("bin/x")
         header.size = 3
         archive.addfile(header, io.BytesIO(b"abc"))
-    digest = tare("import", "-m", "brought", path, "made:1").strip()
+    digest = tare("import", "-m", "brought", "-c", 'CMD ["/bin/x"]', path, "made:1").strip()
     assert tare.state == {"made:1": digest}
     assert tare("history", "--format", "{{.Comment}}", "made:1") == "brought\n"
+    assert tare("image", "inspect", "-f", "{{json .Config.Cmd}}", "made:1") == '["/bin/x"]\n'
+    assert "unknown instruction: NOPE" in tare.failure("import", "-c", "NOPE", path)
 
 
 def test_completion_knows_what_there_is(tare: Tare, site: Image) -> None:
