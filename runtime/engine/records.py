@@ -44,8 +44,9 @@ def read_record(home: Home, container_id: str) -> dict[str, Any] | None:
 
 
 def write_record(home: Home, document: dict[str, Any]) -> None:
-    """Replace it; a container that a crash of the host makes forget its record would be lost."""
-    write_file(f"{home.container(document['id'])}/{NAME}", jsontext.dumps(document), durable=True)
+    """Replace it. A container whose record a crash of the host forgets would be lost; one with ``--rm`` is to go then."""
+    durable = not document["config"].get("auto_remove")
+    write_file(f"{home.container(document['id'])}/{NAME}", jsontext.dumps(document), durable=durable)
 
 
 def write_file(path: str, text: str, *, durable: bool = False) -> None:

@@ -48,9 +48,12 @@ class Memory:
         self._write(durable=True)
 
     def _write(self, *, durable: bool = False) -> None:
-        """A disk that is full must not end supervision: then it is tried again."""
+        """A disk that is full must not end supervision: then it is tried again.
+
+        Of a container that is removed when it ends nothing has to outlive the host's crash, which ends it.
+        """
         try:
-            self.place.write(self.record, durable=durable)
+            self.place.write(self.record, durable=durable and not self.terms.auto_remove)
         except OSError as error:
             print(f"write record of {self.terms.id}: {error.strerror}", file=sys.stderr)  # noqa: T201 - supervisor.log
             if self.life.phase is not Phase.REMOVING:

@@ -182,7 +182,7 @@ class Server:
         place = self._root.claim(terms.id)
         record = Record(terms, Life.fresh(stdin=terms.stdin))
         try:
-            place.write(record, durable=True)
+            place.write(record, durable=not terms.auto_remove)
         except OSError as error:
             place.remove()
             raise SupervisionError(f"create container {terms.id!r}: {error.strerror}") from error
