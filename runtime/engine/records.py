@@ -44,8 +44,8 @@ def read_record(home: Home, container_id: str) -> dict[str, Any] | None:
 
 
 def write_record(home: Home, document: dict[str, Any]) -> None:
-    """Replace it. A container whose record a crash of the host forgets would be lost; one with ``--rm`` is to go then."""
-    durable = not document["config"].get("auto_remove")
+    """Replace it. A crash of the host must not make it forget a container, but one that goes when it ends."""
+    durable = not document.get("config", {}).get("auto_remove")
     write_file(f"{home.container(document['id'])}/{NAME}", jsontext.dumps(document), durable=durable)
 
 
