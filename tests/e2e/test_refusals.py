@@ -61,7 +61,7 @@ def foreign_link(name: str) -> Iterator[None]:
         (("--memory", "9" * 400), "is not between 4 MiB"),
         (("--cpus", "nan"), "nan is not between"),
         (("--cpus", "0"), "0 is not between"),
-        (("--image", "nothing-of-this-name:1"), "images there: website:1"),
+        (("--image", "nothing-of-this-name:1"), "images there: "),
         (("--image", "::"), "'::'"),
         (("--no-such-option",), "no such option '--no-such-option'"),
     ],
