@@ -177,8 +177,8 @@ class Attendant:
         """Go on from what our predecessor has written down, as far as that is still so."""
         if self.life.phase is Phase.RESTARTING:
             self._restart_or_not()
-        elif self.life.phase is Phase.REMOVING:
-            self.remove(lambda _: None)
+        elif self.life.phase is Phase.REMOVING or (self.life.phase is Phase.EXITED and self.terms.auto_remove):
+            self._around.retire(self)
         if not self.life.phase.has_process:
             return
         lock = self._place.lock()
@@ -387,7 +387,8 @@ class Attendant:
             self._remember(durable=True, phase=Phase.REMOVING)
 
         def tidied(result: dict[str, Any]) -> None:
-            if "error" in result:
+            if "error" in result:  # whoever comes after us tries again
+                self._let_go()
                 gone(SupervisionError(f"remove container {self.terms.id!r}: {result['error']}"))
                 return
             self._place.remove()
