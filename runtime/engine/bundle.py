@@ -119,9 +119,8 @@ def _default_mounts(config: CreateOptions, ground: Ground) -> list[dict[str, Any
         _mount("/dev/pts", "devpts", "devpts", *devpts),
         _mount("/sys", "sysfs", "sysfs", *_QUIET, access),
         _mount("/sys/fs/cgroup", "cgroup", "cgroup", *_QUIET, access),
-        _bind("/dev/mqueue", "/dev/mqueue", *_QUIET)
-        if config.ipc == "host"
-        else _mount("/dev/mqueue", "mqueue", "mqueue", *_QUIET),
+        # Those of the namespace that it is mounted in (mq_overview(7)), be it the host's.
+        _mount("/dev/mqueue", "mqueue", "mqueue", *_QUIET),
         *_shm(config, ground),
     ]
 
