@@ -105,7 +105,8 @@ def _mounts(config: CreateOptions, points: tuple[MountPoint, ...], ground: Groun
     """Those of every container, files of names, and its own; a destination of one's own replaces a default."""
     own = {point.target for point in points}
     default = [entry for entry in _default_mounts(config, ground) if entry["destination"] not in own]
-    files = [_bind(source, target, "rprivate") for target, source in ground.files if target not in own]
+    access = ("ro",) if config.read_only else ()
+    files = [_bind(source, target, "rprivate", *access) for target, source in ground.files if target not in own]
     init = [_bind(ground.init, INIT_TARGET, "ro")] if ground.init else []
     return [*default, *files, *init, *(_own(point) for point in points)]
 
