@@ -105,7 +105,8 @@ def _mounts(config: CreateOptions, points: tuple[MountPoint, ...], ground: Groun
     """Those of every container, files of names, and its own; a destination of one's own replaces a default."""
     own = {point.target for point in points}
     default = [entry for entry in _default_mounts(config, ground) if entry["destination"] not in own]
-    files = [_bind(source, target, "rprivate") for target, source in ground.files if target not in own]
+    access = ("ro",) if config.read_only else ()
+    files = [_bind(source, target, "rprivate", *access) for target, source in ground.files if target not in own]
     init = [_bind(ground.init, INIT_TARGET, "ro")] if ground.init else []
     return [*default, *files, *init, *(_own(point) for point in points)]
 
@@ -119,9 +120,8 @@ def _default_mounts(config: CreateOptions, ground: Ground) -> list[dict[str, Any
         _mount("/dev/pts", "devpts", "devpts", *devpts),
         _mount("/sys", "sysfs", "sysfs", *_QUIET, access),
         _mount("/sys/fs/cgroup", "cgroup", "cgroup", *_QUIET, access),
-        _bind("/dev/mqueue", "/dev/mqueue", *_QUIET)
-        if config.ipc == "host"
-        else _mount("/dev/mqueue", "mqueue", "mqueue", *_QUIET),
+        # Those of the namespace that it is mounted in (mq_overview(7)), be it the host's.
+        _mount("/dev/mqueue", "mqueue", "mqueue", *_QUIET),
         *_shm(config, ground),
     ]
 

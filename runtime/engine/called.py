@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from runtime.network.networks import Networks
 
 _FILES = ("hostname", "hosts", "resolv.conf")
-_ALONE = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 
 
 def hostname_of(container: Container) -> str:
@@ -46,15 +45,16 @@ def files_of(container: Container, networks: Networks) -> tuple[tuple[str, str],
 
 def _write_files(container: Container, networks: Networks) -> None:
     from runtime.network.files import hosts_text, resolv_conf_text
+    from runtime.network.names import hosts_file
 
     config, hostname = container.config, hostname_of(container)
     if config.network == "host":
         hosts, resolv = _read("/etc/hosts"), _read("/etc/resolv.conf")
     elif container.networks:
-        own = ".".join(filter(None, (hostname, config.domainname)))
-        hosts, resolv = hosts_text(networks, container.id, own), resolv_conf_text(networks, container.id)
+        own = (f"{hostname}.{config.domainname}", hostname) if config.domainname else (hostname,)
+        hosts, resolv = hosts_text(networks, container.id, *own), resolv_conf_text(networks, container.id)
     else:
-        hosts, resolv = _ALONE, _read("/etc/resolv.conf")
+        hosts, resolv = hosts_file({}), _read("/etc/resolv.conf")
     texts = {
         "hostname": f"{hostname}\n",
         "hosts": hosts + _extra_hosts(container, networks),

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from runtime.engine.container import Container
     from runtime.image.archives import Writable
     from runtime.image.changes import Change
-    from runtime.image.copying import PathStat
+    from runtime.image.copying import Found, PathStat
     from runtime.image.digest import Readable
+    from runtime.image.view import View
 
 _ROOT = (0, 0)
 
@@ -97,16 +98,28 @@ def copy_in(
     container: Container, source: str, destination: str, *, follow: bool = False, keep_owner: bool = False
 ) -> None:
     """``cp SOURCE CONTAINER:DESTINATION``, from a path of this host."""
-    from runtime.image.copying import copy, find, host, host_path, plan
+    from runtime.image.copying import copy, host, host_path, plan
 
     owner = None if keep_owner else _ROOT
     with (
         host() as (here, _),
         writing(container, destination) as (view, tree, place),
-        _translated(container, destination),
     ):
-        found = find(here, host_path(source), follow=follow)
-        copy(here, found, tree, plan(view, place, found), owner)
+        found = _find_here(here, host_path(source), follow=follow)
+        with _translated(container, destination):
+            copy(here, found, tree, plan(view, place, found), owner)
+
+
+def _find_here(here: View, path: str, *, follow: bool) -> Found:
+    """What is to be copied, on this host; raises `EngineError`."""
+    from runtime.image.copying import CopyError, NoSuchPath, find
+
+    try:
+        return find(here, path, follow=follow)
+    except NoSuchPath as error:
+        raise EngineError(f"lstat {path}: no such file or directory") from error
+    except CopyError as error:
+        raise EngineError(str(error)) from error
 
 
 @contextmanager

@@ -36,7 +36,8 @@ def identify(root: str, user: str, groups: Sequence[str] = ()) -> Identity:
         more = tuple(resolve_user(f"0:{group}", layers).gid for group in groups)
     except ImageError as error:
         raise StartFailed(_in_dockers_words(user, str(error))) from error
-    every = dict.fromkeys((*found.groups, *more))
+    # The first group is a further one as well, or giving it up would take its denials away (CVE-2023-25173).
+    every = dict.fromkeys((found.gid, *found.groups, *more))
     return Identity(found.uid, found.gid, tuple(every), _home(layers, found.uid))
 
 

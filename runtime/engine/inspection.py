@@ -22,7 +22,7 @@ _NS = 1_000_000_000
 
 def inspect(engine: Engine, container: Container) -> dict[str, Any]:
     """Everything."""
-    argv = container.command
+    argv, tmpfs = container.command, dict(container.config.tmpfs)
     life = read_life(engine.home, container.id) or {}
     return {
         "Id": container.id,
@@ -45,7 +45,7 @@ def inspect(engine: Engine, container: Container) -> dict[str, Any]:
         "ExecIDs": None,
         "HostConfig": host_config(container.config),
         "GraphDriver": _graph_driver(container),
-        "Mounts": [_mount(point) for point in container.mounts],
+        "Mounts": [_mount(point) for point in container.mounts if point.target not in tmpfs],
         "Config": config(container),
         "NetworkSettings": _network_settings(container),
     }
@@ -104,15 +104,14 @@ def config(container: Container) -> dict[str, Any]:
         "AttachStdin": False,
         "AttachStdout": True,
         "AttachStderr": True,
-        "ExposedPorts": {_port_key(text): {} for text in options.expose}
-        | {f"{port}/{one.protocol}": {} for one in options.ports for port in range(one.port, one.port + one.count)},
+        "ExposedPorts": {key: {} for key in _exposed(options)},
         "Tty": options.tty,
         "OpenStdin": options.stdin_open,
         "StdinOnce": options.stdin_open,
         "Env": list(options.env),
         "Cmd": list(options.command) or None,
         "Image": container.image,
-        "Volumes": {path: {} for path in options.volumes} or None,
+        "Volumes": {path: {} for path in (*options.volumes, *_anonymous(options))} or None,
         "WorkingDir": options.workdir,
         "Entrypoint": list(options.entrypoint or ()) or None,
         "OnBuild": None,
@@ -123,6 +122,16 @@ def config(container: Container) -> dict[str, Any]:
     return made | ({} if options.health is None else {"Healthcheck": health_document(options.health)})
 
 
+def _exposed(options: CreateOptions) -> list[str]:
+    """In the order in which Go writes the keys of a map."""
+    published = [f"{port}/{one.protocol}" for one in options.ports for port in range(one.port, one.port + one.count)]
+    return sorted({*map(_port_key, options.expose), *published})
+
+
+def _anonymous(options: CreateOptions) -> list[str]:
+    return [option.target for option in options.mounts if option.kind == "volume" and not option.source]
+
+
 def _port_key(text: str) -> str:
     return text if "/" in text else f"{text}/tcp"
 
@@ -131,7 +140,7 @@ def host_config(options: CreateOptions) -> dict[str, Any]:
     """What the host gives to it."""
     return {
         "Binds": [_bind(option.source, option.target, read_only=option.read_only) for option in options.mounts
-                  if option.kind == "bind"] or None,
+                  if option.source and option.kind != "tmpfs"] or None,
         "ContainerIDFile": "",
         "LogConfig": {"Type": "json-file", "Config": _log_config(options)},
         "NetworkMode": options.network,
@@ -203,7 +212,7 @@ def _limits(options: CreateOptions) -> dict[str, Any]:
         "MemorySwappiness": None if options.memory_swappiness < 0 else options.memory_swappiness,
         "OomKillDisable": options.oom_kill_disable,
         "PidsLimit": options.pids_limit or None,
-        "Ulimits": [{"Name": one.name, "Soft": one.soft, "Hard": one.hard} for one in options.ulimits],
+        "Ulimits": [{"Name": one.name, "Hard": one.hard, "Soft": one.soft} for one in options.ulimits],
     }
 
 

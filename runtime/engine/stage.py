@@ -56,9 +56,11 @@ def _mount_root(container: Container) -> None:
         if not os.path.isdir(directory):
             os.mkdir(directory, 0o700 if name == "work" else 0o755)
     _make_mountpoints(container)
+    config = container.config
+    # Who is given rules for devices makes the nodes by itself; what they do not allow the control group denies.
     overlay = Overlay(
         container.lowers, container.upper, f"{container.directory}/work", container.merged,
-        devices=container.config.privileged,
+        devices=config.privileged or bool(config.device_rules),
     )  # fmt: skip
     mount_overlay(overlay)
 

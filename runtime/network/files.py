@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from runtime.network.networks import Networks
 
 
-def hosts_text(networks: Networks, container_id: str, hostname: str = "", *, neighbours: bool = False) -> str:
-    """The loopback, the container's own names, and those of its ``neighbours`` for programs that ask no name server."""
+def hosts_text(networks: Networks, container_id: str, *own: str, neighbours: bool = False) -> str:
+    """The loopback, the container's ``own`` names and its leases', and those of its ``neighbours`` for programs that
+    ask no name server.
+    """
     mine = networks.leases_of(container_id)
     others = [
         lease
@@ -20,7 +22,7 @@ def hosts_text(networks: Networks, container_id: str, hostname: str = "", *, nei
         for lease in networks.store.leases(network)
         if lease.attached and lease.owner.id != container_id
     ]
-    names = {address: (*filter(None, [hostname]), *_names(lease)) for _, lease in mine for address in lease.addresses}
+    names = {address: (*own, *_names(lease)) for _, lease in mine for address in lease.addresses}
     return hosts_file(names | {address: _names(lease) for lease in others for address in lease.addresses})
 
 

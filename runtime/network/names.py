@@ -149,9 +149,15 @@ class Surroundings:
         return known
 
 
+_LOOPBACK = (
+    "127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback", "fe00::0\tip6-localnet",
+    "ff00::0\tip6-mcastprefix", "ff02::1\tip6-allnodes", "ff02::2\tip6-allrouters",
+)  # fmt: skip
+
+
 def hosts_file(names: Mapping[str, Iterable[str]]) -> str:
-    """The text of ``/etc/hosts`` (hosts(5)): the loopback, and these names by address."""
-    lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
+    """The text of ``/etc/hosts`` (hosts(5)): what every host knows, as Docker has it, and these names by address."""
+    lines = [*_LOOPBACK]
     lines += [f"{address}\t{' '.join(dict.fromkeys(called))}" for address, called in names.items()]
     return "".join(f"{line}\n" for line in lines)
 

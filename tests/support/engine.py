@@ -113,7 +113,7 @@ class Host:
 
 @dataclass(slots=True)
 class Engine:
-    """docker or podman: a command line that both understand."""
+    """docker, podman or tare: a command line that all of them understand."""
 
     name: str
     host: Host
@@ -125,8 +125,8 @@ class Engine:
 
     @property
     def is_docker(self) -> bool:
-        """Whether it is docker, for the few things that differ."""
-        return self.name == "docker"
+        """Whether it is docker or does as docker does, for the few things in which podman differs."""
+        return self.name != "podman"
 
     def running(self, *argv: str) -> AbstractContextManager[subprocess.Popen[str]]:
         """One of its commands, with its input and output in pipes; it has ended afterwards."""

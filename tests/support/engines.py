@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
 
 RUNTIME = "tested"
+PROJECT = Path(__file__).parents[2]
 _CONTAINERD = "/run/tare-test/containerd.sock"
 _DOCKER = "unix:///run/tare-test/docker.sock"
 _CONFIGURATIONS = {"CONF": "containers", "STORAGE_CONF": "storage"}
@@ -70,8 +72,8 @@ def containerd(host: Host) -> Iterator[tuple[str, ...]]:
 
 
 @contextmanager
-def docker(host: Host, driver: str) -> Iterator[Engine]:
-    """A dockerd on that containerd."""
+def docker(host: Host, driver: str, runtime: str = "") -> Iterator[Engine]:
+    """A dockerd on that containerd; with the runtime under test, unless it is told another."""
     (host.directory / "daemon.json").write_text("{}")
     options = {
         "--containerd": _CONTAINERD,
@@ -82,7 +84,7 @@ def docker(host: Host, driver: str) -> Iterator[Engine]:
         "--config-file": str(host.directory / "daemon.json"),
         "--log-level": "warn",
         "--storage-driver": {"overlay": "overlay2"}.get(driver, driver),
-        "--add-runtime": f"{RUNTIME}={runtime_path()}",
+        "--add-runtime": f"{RUNTIME}={runtime or runtime_path()}",
         "--default-runtime": RUNTIME,
     }
     client = (program("docker"), "--host", _DOCKER)
@@ -105,6 +107,16 @@ def containers_environment(host: Host, driver: str) -> tuple[str, ...]:
 def podman(host: Host, driver: str) -> Engine:
     """podman."""
     return Engine("podman", host, (*containers_environment(host, driver), program("podman")))
+
+
+@contextmanager
+def tare(host: Host) -> Iterator[Engine]:
+    """`tare`, with this interpreter, on a root directory of its own; its supervisor is the sandbox's."""
+    command = (sys.executable, "-IS", str(PROJECT / "runtime/tare/tare"), "--root", str(host.directory / "tare"))
+    try:
+        yield Engine("tare", host, command)
+    finally:
+        host.call(*command, "system", "reset", "--force", code=None)
 
 
 def _containers_conf() -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 
-from runtime.engine.errors import NoSuchImage
+from runtime.engine.errors import EngineError, NoSuchImage
 from runtime.tare.containers.creation import create_options
-from runtime.tare.errors import ENGINE_FAILED, CommandError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,13 +15,11 @@ if TYPE_CHECKING:
 
 
 def create(session: Session, given: Given) -> Container:
-    """The container that was asked for; raises what the engine and the registry raise, and `CommandError`."""
+    """The container that was asked for; raises what the engine and the registry raise."""
     options = create_options(given)
     cidfile = given.text("cidfile")
     if cidfile and os.path.exists(cidfile):
-        raise CommandError(
-            f"container ID file found, make sure the other container isn't running or delete {cidfile}", ENGINE_FAILED
-        )
+        raise EngineError(f"container ID file found, make sure the other container isn't running or delete {cidfile}")
     if given.text("pull") == "always":
         _pull(session, given, options.image)
     try:
@@ -55,6 +52,4 @@ def _write(path: str, container: Container) -> None:
         with open(path, "x", encoding="ascii") as file:
             file.write(container.id)
     except OSError as error:
-        raise CommandError(
-            f"failed to create the container ID file: {path}: {error.strerror}", ENGINE_FAILED
-        ) from error
+        raise EngineError(f"failed to create the container ID file: {path}: {error.strerror}") from error

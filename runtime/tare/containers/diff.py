@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from runtime.image.changes import changes
 from runtime.tare.verb import Verb
 
 TYPE_CHECKING = False
@@ -16,7 +13,7 @@ if TYPE_CHECKING:
 def perform(session: Session, given: Given) -> None:
     """``A`` for added, ``C`` for changed, ``D`` for deleted."""
     container = session.engine.containers.find(given.arguments[0])
-    for change in changes(Path(container.upper), [Path(layer) for layer in container.layers]):
+    for change in session.engine.containers.changes(container):
         session.say(str(change))
 
 

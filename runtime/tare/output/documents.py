@@ -28,7 +28,7 @@ def inspect(session: Session, names: Iterable[str], find: Callable[[str], Any], 
         try:
             texts.append(make(find(name)))
         except TemplateError as error:
-            raise CommandError(str(error), _BAD_FORMAT) from None
+            raise CommandError(str(error)) from None
         except Exception as error:  # noqa: BLE001 - whatever it is, it is one name's
             from runtime.tare.reports import sentence
 

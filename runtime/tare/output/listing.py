@@ -54,11 +54,18 @@ def lines_of(sheet: Sheet, rows: Iterable[Row], template: str = "") -> list[str]
         if text == "json" or text.replace(" ", "") == _JSON:
             return [_as_json(sheet, row) for row in rows]
         text = text.replace("\\t", "\t").replace("\\n", "\n")
-        body = Template(text)
+        body = _understood(text)
         lines = [body.render(row) for row in rows]
         if not is_table:
             return lines
         return aligned([Template(text, HEADING_FUNCTIONS).render(_headings(sheet)), *lines])
+    except TemplateError as error:
+        raise CommandError(str(error)) from None
+
+
+def _understood(text: str) -> Template:
+    try:
+        return Template(text)
     except TemplateError as error:
         raise CommandError(str(error), _BAD_FORMAT) from None
 

@@ -68,7 +68,15 @@ def podman(host: Host, driver: str, archive: Path) -> Iterator[Engine]:
     yield from _leaving_nothing(engine)
 
 
-@pytest.fixture(scope="package", params=["docker", "podman"])
+@pytest.fixture(scope="package")
+def tare(host: Host, archive: Path) -> Iterator[Engine]:
+    """Ours, which drives no runtime but its own."""
+    with engines.tare(host) as engine:
+        engine("load", "--input", str(archive))
+        yield from _leaving_nothing(engine)
+
+
+@pytest.fixture(scope="package", params=["docker", "podman", "tare"])
 def engine(request: pytest.FixtureRequest) -> Engine:
     found: Engine = request.getfixturevalue(request.param)
     return found

@@ -139,13 +139,18 @@ def test_device(engine: Engine) -> None:
 
 def test_a_device_can_be_opened_only_if_given(engine: Engine) -> None:
     node = "mknod /tmp/fuse c 10 229"
-    assert "Operation not permitted" in engine.run("sh", "-c", f"{node} && : < /tmp/fuse", code=1).stderr
-    engine.shell(f"{node} && : < /tmp/fuse && : < /dev/fuse", "--device", "/dev/fuse")
+    # docker's control group says the first, the mount of tare's root the other: that has no devices at all.
+    denied = "Permission denied" if engine.name == "tare" else "Operation not permitted"
+    assert denied in engine.run("sh", "-c", f"{node} && : < /tmp/fuse", code=1).stderr
+    engine.shell(": < /dev/fuse", "--device", "/dev/fuse")
+    if engine.name != "tare":
+        engine.shell(f"{node} && : < /tmp/fuse", "--device", "/dev/fuse")
 
 
 def test_device_cgroup_rule(engine: Engine) -> None:
-    script = "mknod /tmp/fuse c 10 229 && : < /tmp/fuse"
-    engine.shell(script, "--device-cgroup-rule", "c 10:229 rw")
+    script = "mknod /tmp/fuse c 10 229 && : < /tmp/fuse; mknod /tmp/kmsg c 1 11; : < /tmp/kmsg"
+    done = engine.run("sh", "-c", script, options=("--device-cgroup-rule", "c 10:229 rw"), code=1)
+    assert done.stderr == "sh: can't open /tmp/kmsg: Operation not permitted\n"
 
 
 def test_device_read_only(engine: Engine) -> None:

@@ -21,7 +21,8 @@ pytestmark = [pytest.mark.root, pytest.mark.engines, pytest.mark.slow]
 
 def test_the_runtime_is_the_one_under_test(engine: Engine) -> None:
     with engine.container() as container:
-        assert container.inspect("{{.HostConfig.Runtime}}" if engine.is_docker else "{{.OCIRuntime}}") == RUNTIME
+        named = container.inspect("{{.HostConfig.Runtime}}" if engine.is_docker else "{{.OCIRuntime}}")
+        assert named == ("tare-runtime" if engine.name == "tare" else RUNTIME)
 
 
 def test_stdout_and_stderr(engine: Engine) -> None:

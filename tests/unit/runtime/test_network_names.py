@@ -90,9 +90,8 @@ def test_names_that_cannot_be_asked_for_are_refused(name: str) -> None:
 
 def test_the_hosts_file_has_the_loopback_and_every_name() -> None:
     text = hosts_file({"10.7.0.2": ("web", "c1", "web")})
-    assert text.splitlines() == [
-        "127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback", "10.7.0.2\tweb c1",
-    ]  # fmt: skip
+    assert text.splitlines()[:2] == ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
+    assert text.splitlines()[-1] == "10.7.0.2\tweb c1"
 
 
 def test_a_resolv_conf_is_written_and_read_again() -> None:
