@@ -89,13 +89,13 @@ PROVISIONS: dict[str, tuple[Callable[[], bool], str]] = {
 IMPLIED = {"browser": "packaged chromium", "engines": "the container engines of Debian 12"}
 
 
-# Markers of tests that others on the host can disturb.
+# Markers of tests that others on the host can disturb; outside of tests/unit, all are.
 SHARING = ("root", "vm", "browser", "engines")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if any(item.get_closest_marker(marker) for marker in SHARING):
+        if "unit" not in item.path.parts or any(item.get_closest_marker(marker) for marker in SHARING):
             item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=2))
 
 

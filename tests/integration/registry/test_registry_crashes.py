@@ -94,7 +94,7 @@ def test_two_processes_download_a_layer_once(
     assert check(other).is_sound
 
 
-def slowly(exchange: Exchange) -> None:
+def slowly(exchange: Exchange, pause_s: float = 0.05) -> None:
     """Slow enough that the others come while it runs."""
     content = exchange.registry.blobs[exchange.path.rsplit("/", 1)[1]]
     exchange.send_response(200)
@@ -102,14 +102,14 @@ def slowly(exchange: Exchange) -> None:
     exchange.end_headers()
     for begin in range(0, len(content), 200_000):
         exchange.wfile.write(content[begin : begin + 200_000])
-        time.sleep(0.05)
+        time.sleep(pause_s)
 
 
 def test_another_takes_over_from_a_process_that_is_killed(
     fake: FakeRegistry, store: ImageStore, other: ImageStore, image: Image
 ) -> None:
     fake.add(store, image, "big", "1")
-    fake.rule("GET .*/blobs/", lambda exchange: slowly(exchange) if "Range" not in exchange.headers else False)
+    fake.rule("GET .*/blobs/", lambda exchange: slowly(exchange, 1.0) if "Range" not in exchange.headers else False)
     first = start(other, f"{fake.host}/big:1")
     assert first.stdout is not None
     while "DOWNLOADING 400000" not in first.stdout.readline():
