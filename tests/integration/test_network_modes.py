@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+from ipaddress import IPv4Network
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from runtime.network.errors import NamespaceError, NameTaken, NetworkError, Netw
 from runtime.network.modes import Mode, NetworkMode, namespace_entry, parse_mode, prepare_namespace
 from runtime.network.namespaces import is_namespace
 from runtime.network.planning import Attach
+from runtime.network.subnets import POOL
 from tests.support.networks import Container, eventually, make_host, run, stop
 
 if TYPE_CHECKING:
@@ -178,7 +181,9 @@ def test_chosen_subnets_avoid_each_other_and_the_hosts_routes(host: Host) -> Non
     run("ip", "link", "set", "dummy0", "up")
     try:
         names = [host.create(f"n{number}") for number in range(3)]
-        subnets = [str(host.networks.store.network(name).subnets[0].network) for name in names]
-        assert subnets == ["10.160.64.0/20", "10.160.80.0/20", "10.160.96.0/20"]
+        subnets = [host.networks.store.network(name).subnets[0].network for name in names]
+        taken = [IPv4Network("10.160.0.0/18"), *subnets]
+        assert all(subnet.subnet_of(POOL) for subnet in subnets)
+        assert [(one, other) for one, other in combinations(taken, 2) if one.overlaps(other)] == []
     finally:
         run("ip", "link", "del", "dummy0")

@@ -221,9 +221,9 @@ def test_a_container_gets_its_files(host: Host) -> None:
         "nameserver 10.36.0.1", "nameserver 10.33.0.1", "nameserver fd33::1", "search example.org", "options ndots:0",
     ]  # fmt: skip
     assert resolv_conf_text(host.networks, "nobody") == "nameserver 192.0.2.1\nsearch example.org\n"
-    own = hosts_text(host.networks, one.id, "box").splitlines()[2:]
+    own = hosts_text(host.networks, one.id, "box").splitlines()[6:]
     assert own == [f"10.36.0.2\tbox {one.id}", f"10.33.0.2\tbox me {one.id}", f"fd33::2\tbox me {one.id}"]
-    all_ = hosts_text(host.networks, one.id, "box", neighbours=True).splitlines()[2:]
+    all_ = hosts_text(host.networks, one.id, "box", neighbours=True).splitlines()[6:]
     assert all_ == [*own, f"10.33.0.3\tdb {other.id}", f"fd33::3\tdb {other.id}"]
 
 
