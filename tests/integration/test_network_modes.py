@@ -181,7 +181,7 @@ def test_chosen_subnets_avoid_each_other_and_the_hosts_routes(host: Host) -> Non
     run("ip", "link", "set", "dummy0", "up")
     try:
         names = [host.create(f"n{number}") for number in range(3)]
-        subnets = [host.networks.store.network(name).subnets[0].network for name in names]
+        subnets = [IPv4Network(str(host.networks.store.network(name).subnets[0].network)) for name in names]
         taken = [IPv4Network("10.160.0.0/18"), *subnets]
         assert all(subnet.subnet_of(POOL) for subnet in subnets)
         assert [(one, other) for one, other in combinations(taken, 2) if one.overlaps(other)] == []
