@@ -13,11 +13,11 @@ import hashlib
 import os
 
 from runtime.build.mounting import unmount
-from runtime.unwinding import contextmanager, suppress
+from runtime.engine.directories import locked
+from runtime.unwinding import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Self
 
 GROUPS = "/tare-engine"
@@ -60,7 +60,7 @@ class Workspace:
     def __enter__(self) -> Self:
         sweep_base(self._base)
         os.makedirs(self._base, mode=0o700, exist_ok=True)
-        with _locked(self._base):
+        with locked(self._base):
             os.mkdir(self.directory, 0o700)
             self._lock = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
@@ -108,7 +108,7 @@ def sweep_base(base: str) -> tuple[str, ...]:
     if not os.path.isdir(base):
         return ()
     swept: list[str] = []
-    with _locked(base):
+    with locked(base):
         for name in sorted(os.listdir(base)):
             if _is_dead(f"{base}/{name}"):
                 _undo(base, name)
@@ -165,13 +165,3 @@ def _remove(base: str, name: str) -> None:
             remove(fd, os.fsencode(name))
         finally:
             os.close(fd)
-
-
-@contextmanager
-def _locked(directory: str) -> Iterator[None]:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)

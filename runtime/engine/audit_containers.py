@@ -6,11 +6,11 @@ import os
 from functools import partial
 
 from runtime.engine.container import Container
-from runtime.engine.directories import entries
+from runtime.engine.directories import entries, is_locked
 from runtime.engine.errors import Damaged
 from runtime.engine.findings import Finding
 from runtime.engine.home import is_id
-from runtime.engine.records import NAME, is_locked, read_record
+from runtime.engine.records import NAME, read_record
 from runtime.engine.states import is_supervised, read_life
 
 TYPE_CHECKING = False

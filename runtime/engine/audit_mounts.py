@@ -34,7 +34,7 @@ def audit(engine: Engine) -> Iterator[Finding]:
 
 
 def _is_used(home: Home, container_id: str) -> bool:
-    from runtime.engine.records import is_locked
+    from runtime.engine.directories import is_locked
 
     return read_state(home, container_id).is_active or is_locked(home.container(container_id))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from runtime.engine.checks import check_memory, check_processors, check_restart
 from runtime.engine.codec import encode
 from runtime.engine.container import Container
+from runtime.engine.directories import locked
 from runtime.engine.errors import BadOption, Conflict, NoSuchContainer
 from runtime.engine.limits import limits as limit_document
-from runtime.engine.records import locked, read_record, write_record
+from runtime.engine.records import read_record, write_record
 from runtime.engine.states import read_state
 from runtime.unwinding import contextmanager
 from runtime.values import fields_of, replace

@@ -13,11 +13,12 @@ from runtime.engine.cards import are_there, card_of
 from runtime.engine.checks import check
 from runtime.engine.codec import encode
 from runtime.engine.container import Container
+from runtime.engine.directories import locked
 from runtime.engine.home import new_id
 from runtime.engine.merging import merge
 from runtime.engine.modes import endpoints_of, resolve_modes
 from runtime.engine.mounts import decide_mounts
-from runtime.engine.records import VERSION, locked, write_record
+from runtime.engine.records import VERSION, write_record
 from runtime.unwinding import ExitStack
 
 TYPE_CHECKING = False

@@ -31,6 +31,22 @@ def locked(directory: str) -> Iterator[None]:
         os.close(fd)
 
 
+def is_locked(directory: str) -> bool:
+    """Whether somebody is at work in it."""
+    try:
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # so that two who look do not see each other
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(fd)
+
+
 def write_whole(path: str, text: str, mode: int = 0o600) -> None:
     """Write the file beside its place and rename it there: it is never seen half-written."""
     directory, name = os.path.split(path)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from runtime.engine.directories import locked
 from runtime.engine.errors import AlreadyRunning, Conflict, EngineError, NoSuchContainer, NotRunning, start_failure
-from runtime.engine.records import TAKEN_ON, locked, write_file
+from runtime.engine.records import TAKEN_ON, write_file
 from runtime.engine.states import UNKNOWN_EXIT, read_life, read_state
 from runtime.unwinding import contextmanager
 

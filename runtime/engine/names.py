@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 
+from runtime.engine.directories import is_locked, locked
 from runtime.engine.errors import BadOption, NameInUse
 from runtime.engine.madeup import made_up_name
-from runtime.engine.records import is_locked, locked, read_record, remove_file
+from runtime.engine.records import read_record, remove_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 
+from runtime.engine.directories import locked
 from runtime.engine.errors import Conflict, NoSuchPath
-from runtime.engine.records import locked
 from runtime.rootfs.overlay import Overlay, is_mounted, mount_overlay, unmount
 from runtime.unwinding import contextmanager
 

@@ -10,11 +10,9 @@ import os
 
 from runtime import jsontext
 from runtime.engine.errors import Damaged
-from runtime.unwinding import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
     from runtime.engine.home import Home
@@ -70,34 +68,3 @@ def remove_file(path: str) -> None:
         os.unlink(path)
     except FileNotFoundError:
         return
-
-
-@contextmanager
-def locked(directory: str) -> Iterator[None]:
-    """One who changes it at a time (flock(2): who is killed leaves no lock)."""
-    import fcntl
-
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
-
-
-def is_locked(directory: str) -> bool:
-    """Whether somebody is at work in it."""
-    import fcntl
-
-    try:
-        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # so that two who look do not see each other
-    except BlockingIOError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(fd)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 
 from runtime.engine.creation import tell
+from runtime.engine.directories import is_locked
 from runtime.engine.errors import Conflict
 from runtime.engine.names import Names
-from runtime.engine.records import NAME, TAKEN_ON, is_locked, read_record, write_file
+from runtime.engine.records import NAME, TAKEN_ON, read_record, write_file
 from runtime.engine.states import read_life, read_state
 from runtime.unwinding import suppress
 

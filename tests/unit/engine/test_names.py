@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runtime.engine.directories import locked
 from runtime.engine.errors import BadOption, NameInUse
 from runtime.engine.home import Home, new_id
 from runtime.engine.names import Names, check_name
-from runtime.engine.records import VERSION, locked, write_record
+from runtime.engine.records import VERSION, write_record
 
 if TYPE_CHECKING:
     from pathlib import Path
